@@ -1,0 +1,26 @@
+"""The network by hand: every formula of docs/derivation.md, vectorised over the batch. numpy only."""
+
+from mlp_cli.nn.gradcheck import directional_derivative, numerical_gradient, relative_error
+from mlp_cli.nn.layers import ACTIVATIONS
+from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax
+from mlp_cli.nn.model import MLP, Parameters
+from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov
+
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "SGD",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "Parameters",
+    "cross_entropy",
+    "cross_entropy_dz",
+    "directional_derivative",
+    "log_softmax",
+    "numerical_gradient",
+    "relative_error",
+    "softmax",
+]

@@ -1,0 +1,105 @@
+"""The linear layer and the activations: each forward formula beside its gradients.
+
+The letters, here and in docs/derivation.md: m examples in a batch, d inputs and h outputs
+of a layer, k classes. Rows are examples.
+
+`dv` is ∂L/∂v and has the shape of v. Quantities with one row per example (dz, da) hold in
+row i the gradient of the loss of example i alone. dW and db belong to all m examples, so they
+hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, nowhere else.
+
+Every function takes `out=` to write into a buffer instead of making a new array.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+def linear(a, W, b, out=None):
+    """z = a W + b."""
+    z = np.matmul(a, W, out=out)  # (m, d) @ (d, h) -> (m, h)
+    z += b  # (h,) is added to every row
+    return z
+
+
+def linear_dW(a, dz, out=None):
+    """dW = (1/m) aᵀ dz, the gradient of the mean loss with respect to the weights."""
+    dW = np.matmul(a.T, dz, out=out)  # (d, m) @ (m, h) -> (d, h): the product sums over the m examples
+    dW *= 1 / len(dz)
+    return dW
+
+
+def linear_db(dz, out=None):
+    """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases."""
+    return np.mean(dz, axis=0, out=out)  # (m, h) -> (h,)
+
+
+def linear_da(dz, W, out=None):
+    """da = dz Wᵀ. No 1/m: the product sums over the h outputs, and each row stays one example's."""
+    return np.matmul(dz, W.T, out=out)  # (m, h) @ (h, d) -> (m, d)
+
+
+def relu(z, out=None):
+    """a = max(z, 0)."""
+    return np.maximum(z, 0, out=out)
+
+
+def relu_dz(da, a, out=None):
+    """dz = da ⊙ [z > 0]; the mask is read off the output, since a > 0 exactly where z > 0."""
+    return np.multiply(da, a > 0, out=out)
+
+
+def sigmoid(z, out=None):
+    """a = 1 / (1 + e⁻ᶻ), computed as (1 + tanh(z/2)) / 2, which no z can overflow."""
+    a = np.multiply(z, 0.5, out=out)
+    np.tanh(a, out=a)
+    a += 1
+    a *= 0.5
+    return a
+
+
+def sigmoid_dz(da, a, out=None):
+    """dz = da ⊙ a(1 − a)."""
+    return np.multiply(da, a * (1 - a), out=out)
+
+
+def tanh(z, out=None):
+    """a = tanh z."""
+    return np.tanh(z, out=out)
+
+
+def tanh_dz(da, a, out=None):
+    """dz = da ⊙ (1 − a²)."""
+    return np.multiply(da, 1 - a * a, out=out)
+
+
+def he(d, h):
+    """Standard deviation sqrt(2/d) of the initial weights of a layer that a ReLU follows.
+
+    He, Zhang, Ren & Sun 2015, "Delving deep into rectifiers", arXiv 1502.01852.
+    """
+    return (2 / d) ** 0.5
+
+
+def glorot(d, h):
+    """Standard deviation sqrt(2/(d + h)) of the initial weights, for sigmoid and tanh.
+
+    Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward networks".
+    """
+    return (2 / (d + h)) ** 0.5
+
+
+class Activation(NamedTuple):
+    """g: z -> a; dz: (da, a) -> dz = da ⊙ g′(z); initial_std: (d, h) -> σ of the initial weights."""
+
+    g: Callable
+    dz: Callable
+    initial_std: Callable
+
+
+ACTIVATIONS = {
+    "relu": Activation(relu, relu_dz, he),
+    "sigmoid": Activation(sigmoid, sigmoid_dz, glorot),
+    "tanh": Activation(tanh, tanh_dz, glorot),
+}

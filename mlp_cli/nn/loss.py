@@ -1,0 +1,45 @@
+"""Softmax and cross-entropy, and the gradient where they meet: ∂L/∂z = ŷ − y.
+
+The letters are those of layers.py. Labels are integers (m,): label t stands for the row y of the
+derivation that is 1 at t and 0 elsewhere, and no such row is ever built.
+"""
+
+import numpy as np
+
+
+def log_softmax(z):
+    """log ŷⱼ = zⱼ − log Σₖ eᶻᵏ for each row of the logits z, (m, k) -> (m, k).
+
+    Each row is first shifted by its maximum: the largest exponential is then e⁰, so nothing overflows.
+    """
+    shifted = z - z.max(axis=1, keepdims=True)  # (m, k) - (m, 1)
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted
+
+
+def softmax(z):
+    """ŷⱼ = eᶻʲ / Σₖ eᶻᵏ for each row of the logits z, (m, k) -> (m, k)."""
+    return np.exp(log_softmax(z))
+
+
+def softmax_jacobian(y):
+    """∂ŷᵢ/∂zⱼ = ŷᵢ(1 − ŷᵢ) for i = j and −ŷᵢŷⱼ for i ≠ j, from the probabilities ŷ: (m, k) -> (m, k, k).
+
+    Training never builds it: multiplied with ∂L/∂ŷ it collapses to `cross_entropy_dz`.
+    """
+    return y[:, :, None] * np.eye(y.shape[1], dtype=y.dtype) - y[:, :, None] * y[:, None, :]
+
+
+def cross_entropy(log_y, labels):
+    """L = −log ŷₜ of each example, from log-probabilities (m, k) and labels t (m,): (m,).
+
+    The loss of a batch is the mean of these.
+    """
+    return -log_y[np.arange(len(labels)), labels]
+
+
+def cross_entropy_dz(log_y, labels):
+    """∂L/∂z = ŷ − y, one row per example and no 1/m: (m, k)."""
+    dz = np.exp(log_y)
+    dz[np.arange(len(labels)), labels] -= 1
+    return dz

@@ -1,0 +1,121 @@
+"""Optimisers, which change parameters in place, and learning-rate schedules.
+
+θ are the parameters, g the gradient of the mean loss, η the learning rate. An optimiser's `state`
+names the vectors that it must keep between steps, for checkpoints.
+
+Weight decay λ is decoupled from the gradient, for every optimiser (Loshchilov & Hutter 2019, "Decoupled
+weight decay regularization", arXiv 1711.05101): W ← W − ηλW, on weights and never on biases.
+"""
+
+import math
+
+import numpy as np
+
+
+class SGD:
+    """θ ← θ − ηg."""
+
+    def __init__(self, parameters, *, weight_decay=0.0):
+        self.parameters = parameters
+        self.weight_decay = weight_decay
+        self.state = {}
+        self._room = np.empty_like(parameters.flat)
+
+    def step(self, gradients, learning_rate):
+        """Move the parameters against `gradients` (Parameters) by one step at `learning_rate`."""
+        if self.weight_decay:
+            for W in self.parameters.W:
+                W *= 1 - learning_rate * self.weight_decay
+        self.parameters.flat -= np.multiply(self._direction(gradients.flat), learning_rate, out=self._room)
+
+    def _direction(self, g):
+        return g
+
+
+class Momentum(SGD):
+    """v ← μv + g, θ ← θ − ηv (Polyak 1964)."""
+
+    def __init__(self, parameters, *, momentum=0.9, weight_decay=0.0):
+        super().__init__(parameters, weight_decay=weight_decay)
+        self.momentum = momentum
+        self.state = {"velocity": np.zeros_like(parameters.flat)}
+
+    def _direction(self, g):
+        v = self.state["velocity"]
+        v *= self.momentum
+        v += g
+        return v
+
+
+class Nesterov(Momentum):
+    """v ← μv + g, θ ← θ − η(g + μv).
+
+    Sutskever, Martens, Dahl & Hinton 2013, "On the importance of initialization and momentum in deep
+    learning", in the form that takes the gradient at θ itself (Bengio et al. 2012, arXiv 1212.0901).
+    """
+
+    def _direction(self, g):
+        direction = np.multiply(super()._direction(g), self.momentum, out=self._room)
+        direction += g
+        return direction
+
+
+class AdamW(SGD):
+    """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η m̂ / (√v̂ + ε), m̂ and v̂ corrected for their start at 0.
+
+    Kingma & Ba 2015, "Adam", arXiv 1412.6980, with decoupled weight decay (see above).
+    """
+
+    def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+        super().__init__(parameters, weight_decay=weight_decay)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.state = {
+            "mean": np.zeros_like(parameters.flat),
+            "square": np.zeros_like(parameters.flat),
+            "steps": np.zeros(1, np.int64),
+        }
+
+    def _direction(self, g):
+        m, v, steps = self.state["mean"], self.state["square"], self.state["steps"]
+        steps += 1
+        t = int(steps[0])
+        change = np.subtract(g, m, out=self._room)
+        change *= 1 - self.beta1
+        m += change
+        change = np.multiply(g, g, out=self._room)
+        change -= v
+        change *= 1 - self.beta2
+        v += change
+        root = np.sqrt(v, out=self._room)
+        root *= 1 / math.sqrt(1 - self.beta2**t)
+        root += self.epsilon
+        direction = np.divide(m, root, out=self._room)
+        direction *= 1 / (1 - self.beta1**t)
+        return direction
+
+
+OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}
+
+
+def constant(progress, warmup):
+    """1 throughout; `warmup` is not used."""
+    return 1.0
+
+
+def cosine(progress, warmup):
+    """Linear from 0 to 1 over `warmup`, then half a cosine down to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983)."""
+    if progress < warmup:
+        return progress / warmup
+    return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+def one_cycle(progress, warmup):
+    """Linear from 0 to 1 over `warmup`, then linear down to 0 (after Smith & Topin 2017, arXiv 1708.07120)."""
+    if progress < warmup:
+        return progress / warmup
+    return (1 - progress) / (1 - warmup)
+
+
+# Each gives the factor on the learning rate, a Python float (a numpy double would turn float32 arrays into
+# float64), from the part of the run that is done, 0 ≤ progress < 1, and the part that is warm-up, 0 ≤ warmup < 1.
+SCHEDULES = {"constant": constant, "cosine": cosine, "one-cycle": one_cycle}
