@@ -1,0 +1,1 @@
+"""Arrays in: IDX files, data sets, minibatches."""

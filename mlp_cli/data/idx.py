@@ -1,0 +1,57 @@
+"""The IDX file format of MNIST: a magic number, the sizes, then the bytes (http://yann.lecun.com/exdb/mnist).
+
+Byte 2 of the magic number is the element type (8 = unsigned byte), byte 3 the number of dimensions; then
+each size as a 32-bit big-endian integer; then the elements, the last index running fastest.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from mlp_cli.errors import DataError
+
+UNSIGNED_BYTE = 8
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_idx(path, dimensions):
+    """The unsigned bytes of an IDX file of so many dimensions, gzipped or not whatever its name: uint8 array.
+
+    Raises DataError, naming the file, where it is not exactly such a file.
+    """
+    try:
+        with open(path, "rb") as file:
+            is_gzip = file.read(2) == GZIP_MAGIC
+        with (gzip.open if is_gzip else open)(path, "rb") as file:
+            return _read(file, path, dimensions)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip data is damaged ({error}); download it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _read(file, path, dimensions):
+    header_size = 4 + 4 * dimensions
+    header = file.read(header_size)
+    expected_magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
+    if header[:4] != expected_magic:
+        raise DataError(
+            f"{path}: not an IDX file of {dimensions} dimensions: "
+            f"it starts with {header[:4].hex(' ') or 'nothing'}, not {expected_magic.hex(' ')}"
+        )
+    if len(header) < header_size:
+        raise DataError(f"{path}: ends within its header; download it again")
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    size = math.prod(shape)
+    # Room is made as the bytes arrive, so a header that lies about the size cannot ask for terabytes.
+    content = bytearray()
+    while len(content) < size and (chunk := file.read(min(size - len(content), 1 << 24))):
+        content += chunk
+    if len(content) < size:
+        raise DataError(f"{path}: has {len(content):,} bytes of data where its header says {size:,}")
+    if file.read(1):
+        raise DataError(f"{path}: has more than the {size:,} bytes of data that its header says")
+    return np.frombuffer(content, np.uint8).reshape(shape)
