@@ -1,0 +1,1 @@
+"""The run: configuration, the loop over epochs, checkpoints, the run directory."""

@@ -1,0 +1,121 @@
+"""Checkpoints: safetensors files of the parameters W1, b1, W2, b2, … (float32, W as inputs × outputs), and, for
+resuming, the state of the optimiser and of the loop.
+
+What is not a tensor stands in the file's metadata, one JSON string a key: see `Metadata`. No pickle, so a
+checkpoint from a stranger cannot run code, and every framework reads the weights.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from mlp_cli.errors import ModelError
+from mlp_cli.nn import MLP
+from mlp_cli.training.config import Config
+
+FORMAT = 1
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a checkpoint that is not a tensor.
+
+    `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of these
+    parameters (None before the first validation). `progress` is what only `--resume` needs.
+    """
+
+    format: int
+    config: Config
+    data: str
+    data_sha256: dict[str, str]
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int]
+    epoch: int
+    step: int
+    val_accuracy: float | None = None
+    val_loss: float | None = None
+    progress: dict | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read: the network, the metadata, and the other tensors (the optimiser's) by name."""
+
+    path: Path
+    network: MLP
+    metadata: Metadata
+    tensors: dict[str, np.ndarray]
+
+
+def to_bytes(network, metadata, tensors=None):
+    """The file of a checkpoint. Equal contents give equal bytes."""
+    values = msgspec.to_builtins(metadata)
+    strings = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+    content = safetensors.numpy.save(network.parameters.named() | (tensors or {}), strings)
+    return _with_sorted_metadata(content)
+
+
+def _with_sorted_metadata(content):
+    """The same safetensors file with its metadata sorted by key: the library writes them in random order."""
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return struct.pack("<Q", len(text)) + text + content[8 + size :]
+
+
+def load_checkpoint(path):
+    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
+    path = Path(path)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            strings = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"{path}: is not a whole safetensors file ({error})") from None
+    metadata = _parse(path, strings)
+    sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
+    network = MLP(sizes, metadata.config.network.activation)
+    for name, view in network.parameters.named().items():
+        tensor = tensors.pop(name, None)
+        if tensor is None:
+            raise ModelError(f"{path}: has no tensor {name}")
+        if tensor.shape != view.shape or tensor.dtype != view.dtype:
+            raise ModelError(
+                f"{path}: {name} is {_form(tensor)}, where its configuration and classes ask for {_form(view)}"
+            )
+        if not np.isfinite(tensor).all():
+            raise ModelError(f"{path}: {name} has entries that are not finite numbers; the training behind it failed")
+        view[...] = tensor
+    return Checkpoint(path, network, metadata, tensors)
+
+
+def _parse(path, strings):
+    try:
+        values = {key: json.loads(value) for key, value in strings.items()}
+        format_number = values["format"]
+    except (KeyError, ValueError):
+        raise ModelError(f"{path}: is a safetensors file, but not a checkpoint of mlp") from None
+    if format_number != FORMAT:
+        raise ModelError(
+            f"{path}: has format {format_number}, and this mlp reads format {FORMAT}; "
+            "upgrade with pip install -U mlp-cli"
+        )
+    try:
+        return msgspec.convert(values, Metadata)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{path}: its metadata is damaged: {error}") from None
+
+
+def _form(array):
+    return f"{'×'.join(map(str, array.shape))} {array.dtype}"

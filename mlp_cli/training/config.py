@@ -1,0 +1,192 @@
+"""The configuration of a run: TOML, typed and strict. Defaults < file or preset < `--set` < named options."""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import tomli_w
+from msgspec import Meta
+
+from mlp_cli.errors import ConfigError
+
+PRESET_ORDER = ("plain", "quick", "default")
+
+Share = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class NetworkConfig(_Section):
+    """`hidden`: units of each hidden layer, any number of layers. Inputs and classes follow the data."""
+
+    hidden: Annotated[tuple[Annotated[int, Meta(ge=1, le=65536)], ...], Meta(max_length=64)] = (128, 64)
+    activation: Literal["relu", "sigmoid", "tanh"] = "relu"
+
+
+class TrainingConfig(_Section):
+    """How the network learns. `momentum` is for "momentum" and "nesterov"; `warmup`, a part of the run, is for
+    "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed."""
+
+    epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15
+    batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 128
+    optimizer: Literal["sgd", "momentum", "nesterov", "adamw"] = "nesterov"
+    learning_rate: Annotated[float, Meta(gt=0, le=1e9)] = 0.1
+    momentum: Share = 0.9
+    weight_decay: Annotated[float, Meta(ge=0, le=1e3)] = 0.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
+    warmup: Share = 0.3
+    validation: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 5000
+
+
+class Config(_Section):
+    """A whole configuration. Equal seeds, with equal data and threads on one machine, give equal bytes."""
+
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def load_config(name="default", assignments=(), **options):
+    """The configuration of a preset or TOML file `name`, changed by "key=value" `assignments`, then by `options`.
+
+    Options are `seed` and keys of [training]; None means not given. Each is checked as it is applied, so that
+    the ConfigError names the file, the assignment or the option to blame.
+    """
+    path, table = _read(name)
+    config = from_table(table, path)
+    for assignment in assignments:
+        _assign(table, assignment)
+        config = from_table(table, f"--set {assignment}")
+    for key, value in options.items():
+        if value is not None:
+            section = table if key == "seed" else table.setdefault("training", {})
+            section[key] = value
+            config = from_table(table, f"--{key}")
+    return config
+
+
+def from_table(table, source):
+    """The configuration in nested dictionaries; `source` is named in the ConfigError for anything not allowed."""
+    try:
+        return msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(str(error), table)}") from None
+
+
+def to_table(config):
+    """The configuration as nested dictionaries of plain values."""
+    return msgspec.to_builtins(config)
+
+
+def to_toml(config):
+    """The configuration as a TOML file that `load_config` reads back to the same values."""
+    return tomli_w.dumps(to_table(config))
+
+
+def presets():
+    """The presets by name, in the order to show them: {name: path}."""
+    folder = Path(__file__).parents[1] / "configs"  # as installed …
+    if not folder.is_dir():
+        folder = Path(__file__).parents[2] / "configs"  # … and in a source tree
+    return {name: folder / f"{name}.toml" for name in PRESET_ORDER}
+
+
+def _read(name):
+    path = presets().get(str(name)) or Path(name)
+    try:
+        return path, tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not TOML: it is not UTF-8 text") from None
+    except FileNotFoundError:
+        known = ", ".join(presets())
+        guess = _did_you_mean(str(name), presets())
+        raise ConfigError(f"{name}: no such file, and no preset of that name{guess} (presets: {known})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _assign(table, assignment):
+    key, equals, text = assignment.partition("=")
+    key, text = key.strip(), text.strip()
+    if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
+        raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as training.learning_rate=0.05")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        # A shell eats the quotes of network.activation="tanh", so a bare word is taken as a string.
+        if not re.fullmatch(r"[A-Za-z][\w-]*", text):
+            raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value: {error}") from None
+        value = text
+    *sections, last = key.split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {assignment}: {section} is not a section")
+    table[last] = value
+
+
+def _explain(message, table):
+    """One line on a msgspec message: the key, what is there, and what is allowed."""
+    message, _, path = message.partition(" - at `$.")
+    path = path.rstrip("`")
+    if unknown := re.search(r"unknown field `(.*)`", message):
+        return _explain_unknown(unknown[1], path)
+    value = table
+    for key in re.findall(r"[^.\[\]]+", path):
+        value = value[int(key) if isinstance(value, list) else key]
+    guess = _did_you_mean(value, _describe(path, as_choices=True))
+    return f"{path} = {value!r}: must be {_describe(path)}{guess}"
+
+
+def _explain_unknown(key, path):
+    sections = {"": Config} | {f.name: f.type for f in msgspec.structs.fields(Config) if f.name != "seed"}
+    names = {
+        f"{section}.{f.name}".lstrip("."): f.name
+        for section, kind in sections.items()
+        for f in msgspec.structs.fields(kind)
+    }
+    here = [name for name in names if name.rpartition(".")[0] == path]
+    full = f"{path}.{key}".lstrip(".")
+    elsewhere = [name for name, last in names.items() if last == key]
+    guess = f"; did you mean {elsewhere[0]}?" if elsewhere else _did_you_mean(full, names)
+    allowed = ", ".join(names[name] for name in here)
+    return f"unknown key {full}{guess} (keys{f' of [{path}]' if path else ''}: {allowed})"
+
+
+def _did_you_mean(word, known):
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _describe(path, as_choices=False):
+    """What may stand at a key such as "training.momentum": in words, or the list of the choices it has."""
+    kind = msgspec.inspect.type_info(Config)
+    for key in re.findall(r"[^.\[\]]+", path):
+        kind = kind.item_type if isinstance(kind, msgspec.inspect.VarTupleType) else _field_type(kind, key)
+    if as_choices:
+        return kind.values if isinstance(kind, msgspec.inspect.LiteralType) else ()
+    match kind:
+        case msgspec.inspect.LiteralType():
+            return "one of " + ", ".join(map(repr, kind.values))
+        case msgspec.inspect.VarTupleType():
+            return f"a list of at most {kind.max_length} items, each {_describe(path + '[0]')}"
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+            bounds = [
+                f"{word} {getattr(kind, name)}" for name, word in words.items() if getattr(kind, name) is not None
+            ]
+            noun = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
+            return f"{noun} {' and '.join(bounds)}"
+        case _:
+            return f"a section: [{path}]"
+
+
+def _field_type(struct, key):
+    return next(field.type for field in struct.fields if field.name == key)

@@ -1,0 +1,24 @@
+"""A network's answers on many images."""
+
+import numpy as np
+
+from mlp_cli.data.batches import to_inputs
+from mlp_cli.nn import cross_entropy, log_softmax
+
+CHUNK = 1000
+
+
+def log_probabilities(network, images):
+    """log ŷ for uint8 images (n, pixels): (n, k) float32, computed in chunks that fit the cache."""
+    buffers = network.buffers(min(CHUNK, len(images)))
+    log_y = np.empty((len(images), network.sizes[-1]), np.float32)
+    for start in range(0, len(images), CHUNK):
+        inputs = to_inputs(images[start : start + CHUNK])
+        log_y[start : start + CHUNK] = log_softmax(network.forward(inputs, buffers)[-1])
+    return log_y
+
+
+def loss_and_accuracy(log_y, labels):
+    """Mean cross-entropy in nats and share of right answers, from log-probabilities (n, k) and labels (n,)."""
+    loss = cross_entropy(log_y, labels).mean(dtype=np.float64)
+    return float(loss), float((log_y.argmax(axis=1) == labels).mean())

@@ -1,0 +1,210 @@
+"""The run directory: where a run keeps its configuration, metrics and checkpoints, and how they are written.
+
+Every file is written beside its place and renamed into it, so that a kill at any moment, or a full disk,
+leaves the old one or the new one, whole.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from mlp_cli.errors import DivergedError, ModelError, RunError
+from mlp_cli.training.checkpoint import FORMAT, Metadata, to_bytes
+from mlp_cli.training.config import to_toml
+from mlp_cli.training.loop import Record
+
+RUNS = Path("runs")
+CONFIG, RUN, METRICS, LAST, BEST = "config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"
+
+
+class Run:
+    """A run directory, and what is in it of the training that goes on: see `start` and `record`."""
+
+    def __init__(self, directory, config, dataset):
+        self.directory = Path(directory)
+        self.config = config
+        self.dataset = dataset
+        self.records = []
+        self.facts = {}
+
+    def __str__(self):
+        return str(self.directory)
+
+    def start(self, state, threads, command):
+        """Write every file of a run that has not made a step yet."""
+        self.facts = {
+            "outcome": "running",
+            "started": now(),
+            "ended": None,
+            "command": command,
+            "seed": self.config.seed,
+            "threads": threads,
+            "data": {"name": self.dataset.name, "sha256": self.dataset.sha256},
+            **environment(),
+        }
+        self.write(CONFIG, to_toml(self.config))
+        self._write_facts()
+        self._write_metrics()
+        self.write(BEST, self._checkpoint(state, for_resume=False))
+        self.save(state)
+
+    def save(self, state):
+        """Replace last.safetensors by the state as it is, from which training can go on. Raises DivergedError for
+        parameters that are not finite: a checkpoint of them would be of no use."""
+        if not np.isfinite(state.network.parameters.flat).all():
+            raise DivergedError(
+                f"training diverged: there are parameters that are not finite at step {state.step}; "
+                "lower training.learning_rate"
+            )
+        self.write(LAST, self._checkpoint(state, for_resume=True))
+
+    def record(self, record, state):
+        """Write down an epoch that has ended: its row, the state if it is the best so far, and the last state."""
+        self.records.append(record)
+        if record.val_accuracy > state.best_accuracy:
+            state.best_accuracy = record.val_accuracy
+            self.write(BEST, self._checkpoint(state, for_resume=False, record=record))
+        self._write_metrics()
+        self.save(state)  # the last of the three, so a run that was cut between them does this epoch again
+
+    def end(self, outcome):
+        """Write into run.json how and when the run ended."""
+        self.facts |= {"outcome": outcome, "ended": now()}
+        self._write_facts()
+
+    def write(self, name, content):
+        """Replace the file `name` by `content` (bytes or str), all at once. Raises RunError and keeps the old file."""
+        path = self.directory / name
+        try:
+            write_file(path, content.encode() if isinstance(content, str) else content)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written: {error.strerror}; what was there before is whole") from None
+
+    def _checkpoint(self, state, *, for_resume, record=None):
+        metadata = Metadata(
+            format=FORMAT,
+            config=self.config,
+            data=self.dataset.name,
+            data_sha256=self.dataset.sha256,
+            classes=self.dataset.classes,
+            image_shape=self.dataset.image_shape,
+            epoch=state.epoch,
+            step=state.step,
+            val_accuracy=record and record.val_accuracy,
+            val_loss=record and record.val_loss,
+            progress=state.progress() if for_resume else None,
+        )
+        optimizer = {f"optimizer.{name}": array for name, array in state.optimizer.state.items()}
+        return to_bytes(state.network, metadata, optimizer if for_resume else None)
+
+    def _write_facts(self):
+        self.write(RUN, json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n")
+
+    def _write_metrics(self):
+        rows = [Record._fields, *(record.cells() for record in self.records)]
+        self.write(METRICS, "".join(",".join(row) + "\n" for row in rows))
+
+
+def write_file(path, content):
+    """Write bytes to a new file beside `path`, onto the disk, and rename it to `path`."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 is for secrets
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def make_directory(out=None):
+    """Make the directory of a new run: `out`, or the next free number under runs/. Raises RunError if `out` exists.
+
+    Making a directory either succeeds for one process or fails, so runs that start together get one each.
+    """
+    try:
+        if out is not None:
+            Path(out).mkdir(parents=True)
+            return Path(out)
+        RUNS.mkdir(exist_ok=True)
+        number = max((int(path.name) for path in RUNS.iterdir() if path.name.isdecimal()), default=0)
+        while True:
+            number += 1
+            with contextlib.suppress(FileExistsError):
+                directory = RUNS / f"{number:03d}"
+                directory.mkdir()
+                return directory
+    except FileExistsError:
+        raise RunError(f"{out or RUNS}: exists already; nothing is ever overwritten, so choose another --out") from None
+    except OSError as error:
+        raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
+
+
+def find_model(model=None):
+    """The checkpoint file that MODEL means: a file, a run directory's best, or without one the newest run's best."""
+    if model is None:
+        bests = [run / BEST for run in RUNS.glob("*/") if (run / BEST).is_file()]
+        if not bests:
+            raise ModelError(f"there is no run under {RUNS.resolve()}; make one with: mlp train")
+        return max(bests, key=lambda best: (_started(best.parent), best))
+    path = Path(model)
+    if not path.is_dir():
+        return path
+    if not (path / BEST).is_file():
+        raise ModelError(f"{path}: is not a run directory: it has no {BEST}")
+    return path / BEST
+
+
+def _started(directory):
+    try:
+        return (directory / CONFIG).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def environment():
+    """What a result may depend on: versions, processor, BLAS and its threads. For run.json."""
+    packages = ("mlp-cli", "numpy", "safetensors", "msgspec", "Pillow", "click", "tqdm", "threadpoolctl")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in packages},
+        "cpu": _cpu(),
+        "cpus": os.cpu_count(),
+        "blas": [
+            {key: info.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
+            for info in threadpoolctl.threadpool_info()
+            if info["user_api"] == "blas"
+        ],
+    }
+
+
+def _cpu():
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def now():
+    """The time, for run.json: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
