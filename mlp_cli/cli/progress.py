@@ -1,0 +1,57 @@
+"""What `mlp train` shows while it works, on stderr: a bar on a terminal, one line per epoch in any case."""
+
+import sys
+
+import click
+from tqdm import tqdm
+
+STEPS_BETWEEN_UPDATES = 20
+
+
+class Progress:
+    """A bar over all images of the run, from image `done` on: loss, accuracy, images per second, time left."""
+
+    def __init__(self, epochs, images_per_epoch, batch_size, state, quiet):
+        self.epochs, self.images_per_epoch, self.batch_size = epochs, images_per_epoch, batch_size
+        self.quiet = quiet
+        self.bar = tqdm(
+            total=epochs * images_per_epoch,
+            initial=self._images(state),
+            desc=f"epoch {state.epoch + 1}/{epochs}",
+            unit="img",
+            unit_scale=True,
+            leave=False,
+            dynamic_ncols=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+
+    def step(self, state, loss):
+        """Called after every step."""
+        if self.bar.disable or state.step % STEPS_BETWEEN_UPDATES:
+            return
+        done = self._images(state)
+        seen = done - state.epoch * self.images_per_epoch
+        self.bar.set_description(f"epoch {state.epoch + 1}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.epoch_correct / seen:.2%}", refresh=False)
+        self.bar.update(done - self.bar.n)
+
+    def epoch(self, record):
+        """Called after every epoch."""
+        if self.quiet:
+            return
+        self.bar.clear()
+        width = len(str(self.epochs))
+        click.echo(
+            f"epoch {record.epoch:{width}}/{self.epochs}  loss {record.train_loss:.4f}  "
+            f"accuracy {record.train_accuracy:.2%}  validation {record.val_accuracy:.2%}  {record.seconds:.2f} s",
+            err=True,
+        )
+
+    def close(self):
+        """Take the bar off the screen."""
+        self.bar.close()
+
+    def _images(self, state):
+        steps_per_epoch = -(-self.images_per_epoch // self.batch_size)
+        steps = state.step - state.epoch * steps_per_epoch
+        return state.epoch * self.images_per_epoch + min(steps * self.batch_size, self.images_per_epoch)

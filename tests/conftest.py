@@ -1,0 +1,80 @@
+"""A small data set to train on in milliseconds, and the program as a function."""
+
+import gzip
+import struct
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+
+def idx_bytes(array):
+    """The IDX file of an array of bytes, written independently of mlp_cli."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def write_data(folder, images, labels, part="train", dot="-", compress=False):
+    """Write one part of a data set, images (n, height, width) and labels (n,), as people name such files."""
+    for kind, array in (("images", images), ("labels", labels)):
+        content = idx_bytes(array)
+        name = f"{part}-{kind}{dot}idx{array.ndim}-ubyte"
+        (folder / name).write_bytes(gzip.compress(content) if compress else content)
+
+
+def blobs(n, seed, k=4, side=8):
+    """n noisy images of k classes: class c has a bright row c. Easy, but not solved by the first step."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, k, n)
+    images = rng.integers(0, 120, (n, side, side))
+    images[np.arange(n), labels] += 100
+    return images.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A data directory: 500 training and 100 test images of 8×8 pixels, 4 classes."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder, *blobs(500, seed=1))
+    write_data(folder, *blobs(100, seed=2), part="t10k")
+    return folder
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def mlp(tmp_path, monkeypatch, capsys):
+    """The program as a function of its arguments, in an empty directory: mlp("train", "plain") -> Result."""
+    from mlp_cli.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        capsys.readouterr()
+        code = 0
+        try:
+            main([str(arg) for arg in args])
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+SMALL = (
+    "--set", "training.validation=100", "--set", "network.hidden=[8]", "--set", "training.batch_size=32",
+    "--epochs", "3", "--set", "training.learning_rate=0.1",
+)  # fmt: skip
+
+
+@pytest.fixture
+def train(mlp, data):
+    """Train a small network on the small data, in the directory `out`: train("run", "--seed", 1) -> Result."""
+
+    def call(out, *args, preset="default"):
+        return mlp("train", preset, "--data", data, *SMALL, *args, "--out", out)
+
+    return call
