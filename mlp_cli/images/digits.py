@@ -36,13 +36,15 @@ def prepare(page, name, invert="auto"):
     light = 255 - page if inverted else page
     if is_mnist_like(light):
         return Digit(light, _tight_box(light > 0), inverted)
-    paper = 255 - background if inverted else background
+    paper = np.median(_border(light))
+    if invert != "auto" and light.max() - paper < LEAST_CONTRAST:  # the border itself is ink
+        paper = light.min()
     ink = np.clip(light - np.float32(paper), 0, None)
     if ink.max() < LEAST_CONTRAST:
         raise ImageError(f"{name}: has no digit on it: the page is blank")
-    mask = ink > otsu_threshold(ink)
-    left, top, right, bottom = box = _tight_box(mask)
-    return Digit(normalise(np.where(mask, ink, 0)[top:bottom, left:right]), box, inverted)
+    # The threshold finds the box only: within it, the soft edges of the strokes are part of the digit.
+    left, top, right, bottom = box = _tight_box(ink > otsu_threshold(ink))
+    return Digit(normalise(ink[top:bottom, left:right]), box, inverted)
 
 
 def normalise(ink):
