@@ -14,6 +14,9 @@ from mlp_cli.errors import DivergedError
 from mlp_cli.nn import MLP, OPTIMIZERS, SCHEDULES, Parameters, cross_entropy, cross_entropy_dz, log_softmax
 from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
 
+# A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
+DIVERGED = 100
+
 
 class Streams(NamedTuple):
     """The independent random generators of a run, all from its seed: every draw has its stream."""
@@ -105,7 +108,7 @@ def fit(state, data, config, after_step=None):
     """Train `state` until config.training.epochs are finished; yields the Record of each epoch as it ends.
 
     `after_step(state, loss)` is called after every step with the mean loss of its batch. An exception from it
-    stops training between two steps, with the state whole. Raises DivergedError as soon as a loss is not finite.
+    stops training between two steps, with the state whole. Raises DivergedError as soon as a loss is absurd.
     """
     training = config.training
     steps_per_epoch = math.ceil(len(data.train_indices) / training.batch_size)
@@ -121,20 +124,18 @@ def fit(state, data, config, after_step=None):
             state.epoch_loss, state.epoch_correct = 0.0, 0
             state.epoch_rng_state = state.batches_rng.bit_generator.state
         batches = minibatches(data.dataset, data.train_indices, training.batch_size, state.batches_rng, skip=done)
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it all
+        with np.errstate(over="ignore", invalid="ignore"):  # the check of the loss says it better
             for inputs, labels in batches:
                 # Taken in the middle of the step, so that neither the first nor the last of them moves by 0.
                 learning_rate = training.learning_rate * factor((state.step + 0.5) / total_steps)
                 loss = _step(state, inputs, labels, learning_rate, gradients, buffers)
-                if not math.isfinite(loss):
-                    raise _diverged(state, "loss", learning_rate)
+                _check(loss, state, learning_rate)
                 if after_step:
                     after_step(state, loss)
             val_loss, val_accuracy = loss_and_accuracy(
                 log_probabilities(state.network, data.validation.images), data.validation.labels
             )
-        if not math.isfinite(val_loss):
-            raise _diverged(state, "validation loss", learning_rate)
+        _check(val_loss, state, learning_rate)
         state.epoch += 1
         n = len(data.train_indices)
         yield Record(
@@ -163,8 +164,10 @@ def _step(state, inputs, labels, learning_rate, gradients, buffers):
     return loss / len(labels)
 
 
-def _diverged(state, what, learning_rate):
-    return DivergedError(
-        f"training diverged: the {what} is not a finite number at step {state.step} (epoch {state.epoch + 1}, "
-        f"learning rate {learning_rate:.3g}); lower training.learning_rate"
-    )
+def _check(loss, state, learning_rate):
+    guessing = math.log(state.network.sizes[-1])
+    if not loss <= DIVERGED * max(guessing, 1):  # true for nan, too
+        raise DivergedError(
+            f"training diverged: the loss is {loss:.3g} at step {state.step} (epoch {state.epoch + 1}, learning rate "
+            f"{learning_rate:.3g}), where guessing costs {guessing:.3g}; lower training.learning_rate"
+        )

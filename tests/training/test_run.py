@@ -1,0 +1,95 @@
+import os
+import threading
+
+import pytest
+
+from mlp_cli.errors import ModelError, RunError
+from mlp_cli.training import run
+from mlp_cli.training.run import find_model, make_directory, write_file
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_runs_are_numbered_on_from_the_largest():
+    assert str(make_directory()) == os.path.join("runs", "001")
+    os.mkdir("runs/041")
+    os.mkdir("runs/by-name")
+    assert make_directory().name == "042"
+
+
+def test_runs_that_start_together_get_a_directory_each():
+    made, barrier = [], threading.Barrier(8)
+
+    def start():
+        barrier.wait()
+        made.append(make_directory())
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 8
+
+
+def test_a_directory_that_exists_is_never_used(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RunError, match="mine: exists already"):
+        make_directory("mine")
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_with_its_name(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot be made: Not a directory"):
+        make_directory("file/run")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_file(path, b"old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        write_file(path, b"new content")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]  # nothing half-written beside it
+
+
+def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_file(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def _finished(name, age):
+    directory = make_directory(name)
+    for file in (run.CONFIG, run.BEST):
+        (directory / file).touch()
+    os.utime(directory / run.CONFIG, (1e9 - age, 1e9 - age))
+    return directory
+
+
+def test_without_a_name_the_run_that_started_last_is_meant():
+    _finished("runs/009", age=50)
+    newest = _finished("runs/mine", age=10)
+    _finished("runs/010", age=30)
+    make_directory("runs/011")  # has no checkpoint
+    assert find_model() == newest / run.BEST
+
+
+def test_a_run_directory_means_its_best_and_a_file_itself():
+    directory = _finished("elsewhere", age=0)
+    assert find_model(directory) == directory / run.BEST
+    assert str(find_model("some.safetensors")) == "some.safetensors"
+
+
+def test_no_run_at_all_and_a_directory_that_is_none_are_errors(tmp_path):
+    with pytest.raises(ModelError, match=r"there is no run under .*runs; make one with: mlp train"):
+        find_model()
+    with pytest.raises(ModelError, match=r"has no best\.safetensors"):
+        find_model(tmp_path)
