@@ -36,10 +36,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings=CONTEXT_SETTINGS)
 @click.version_option(__version__, prog_name="mlp")
 def cli():
-    """Train a digit recogniser by hand-written backpropagation, and use it on your own pictures.
+    """Train a digit recogniser by hand-written backpropagation, and use it.
 
     \b
-    mlp train quick          train 784-128-64-10 on MNIST in seconds
+    mlp train quick          train 784-128-64-10 on MNIST, in seconds
     mlp predict photo.jpg    read the digit in a picture
     """
 

@@ -20,7 +20,9 @@ import click
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 if the accuracy is lower."
 )
 def command(model, data, split, as_json, fail_under):
-    """Measure a network on the test set; MODEL is a run directory or checkpoint. [default: the newest run]
+    """Measure a network on the test set.
+
+    MODEL is a run directory, of which the best checkpoint counts, or a checkpoint; without one, the newest run.
 
     \b
     mlp eval

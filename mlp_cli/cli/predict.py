@@ -23,9 +23,10 @@ PER_BATCH = 1000
     help="yes: dark ink on light paper; no: light on dark; auto: see by the border.",
 )
 def command(images, model, as_json, top, invert):
-    """Read the digit in each IMAGE: a picture file, a folder of them, or - for standard input.
+    """Read the digits in pictures of one digit each.
 
-    Prints a line per picture: path, digit, confidence, with tabs between; - where there was nothing to read.
+    IMAGE is a picture file, a folder of them, or - for standard input. Prints a line per picture: path, digit and
+    confidence with tabs between, and - for both where there was nothing to read.
 
     \b
     mlp predict photo.jpg

@@ -22,7 +22,9 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(config, assignments, epochs, seed, data, threads, out, as_json, quiet):
-    """Train a network on MNIST, by the configuration CONFIG: a preset (plain, quick, default) or a TOML file.
+    """Train a network on MNIST.
+
+    CONFIG is a preset (plain, quick, default) or a TOML file; without one, default.
 
     \b
     mlp train quick

@@ -1,0 +1,45 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlp_cli
+from mlp_cli.cli import COMMANDS
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_version(mlp):
+    assert mlp("--version").out == f"mlp, version {mlp_cli.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_starts_with_a_line_of_purpose_and_two_examples(mlp, command):
+    result = mlp(*command, "--help")
+    assert result.code == 0
+    usage, _, purpose, *_ = result.out.splitlines()
+    assert usage.startswith("Usage: mlp")
+    assert purpose.endswith(".")
+    examples = [line for line in result.out.splitlines() if line.startswith("  mlp ")]
+    assert len(examples) == 2
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_the_help_in_the_readme_is_the_program_s(command):
+    """Under a heading `mlp train --help` the README shows what `mlp train --help` prints, at 100 columns."""
+    run = [sys.executable, "-m", "mlp_cli", *command, "--help"]
+    shown = subprocess.run(run, capture_output=True, text=True, check=True, env={"COLUMNS": "100", "LC_ALL": "C.UTF-8"})
+    title = " ".join(["mlp", *command, "--help"])
+    block = re.search(rf"```text\n\$ {title}\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert block, f"the README does not show {title}"
+    assert block[1] == shown.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, mlp_cli.cli as c; c.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1].split()
+    assert "mlp_cli.cli.train" in loaded
+    heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w"}
+    assert heavy.isdisjoint(loaded)

@@ -1,0 +1,48 @@
+"""Imports point one way, and the mathematics needs numpy alone."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlp_cli
+
+PACKAGE = Path(mlp_cli.__file__).parent
+NUMBERS = {"numpy"}
+ALLOWED = {  # room: (rooms of ours, packages of others)
+    "nn": (set(), NUMBERS),
+    "data": ({"errors"}, NUMBERS),
+    "images": ({"errors"}, NUMBERS | {"PIL"}),
+    "training": ({"errors", "nn", "data"}, NUMBERS | {"msgspec", "safetensors", "threadpoolctl", "tomli_w"}),
+    "cli": ({"errors", "nn", "data", "images", "training"}, NUMBERS | {"click", "tqdm", "threadpoolctl", "PIL"}),
+}
+FILES = [path for room in ALLOWED for path in sorted((PACKAGE / room).glob("*.py"))]
+
+
+def imported(path):
+    """Dotted names that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            yield node.module if node.module != "mlp_cli" else f"mlp_cli.{node.names[0].name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_may(path):
+    room = path.parent.name
+    ours, others = ALLOWED[room]
+    for name in imported(path):
+        top, *rest = name.split(".")
+        if top == "mlp_cli":
+            assert rest[0] in ours | {room} or (room, name) == ("cli", "mlp_cli.__version__"), name
+        else:
+            assert top in others or top in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name != "cli"], ids=lambda path: path.name)
+def test_nothing_is_printed_outside_cli(path):
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    assert not any(isinstance(function, ast.Name) and function.id == "print" for function in calls)
