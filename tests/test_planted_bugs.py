@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import mlp_cli
+from mlp_cli.training.config import presets
 
 TESTS = Path(__file__).parent
 BUGS = {
@@ -97,7 +98,9 @@ def run_tests(folder, *tests):
 def copy(tmp_path):
     """A copy of the package, without the data."""
     ignored = shutil.ignore_patterns("*.gz", "__pycache__")
-    return Path(shutil.copytree(Path(mlp_cli.__file__).parent, tmp_path / "mlp_cli", ignore=ignored))
+    package = Path(shutil.copytree(Path(mlp_cli.__file__).parent, tmp_path / "mlp_cli", ignore=ignored))
+    shutil.copytree(presets()["plain"].parent, package / "configs", dirs_exist_ok=True)
+    return package
 
 
 def test_the_copy_passes_as_long_as_nothing_is_planted(copy):
