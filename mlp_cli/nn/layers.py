@@ -32,7 +32,9 @@ def linear_dW(a, dz, out=None):
 
 def linear_db(dz, out=None):
     """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases."""
-    return np.mean(dz, axis=0, out=out)  # (m, h) -> (h,)
+    m = len(dz)
+    # As a product, since that is faster than np.mean and its float32 sum of many rows more exact.
+    return np.matmul(np.full(m, 1 / m, dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
 
 
 def linear_da(dz, W, out=None):
