@@ -32,7 +32,7 @@ class Progress:
         done = self._images(state)
         seen = done - state.epoch * self.images_per_epoch
         self.bar.set_description(f"epoch {state.epoch + 1}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.epoch_correct / seen:.2%}", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.progress.epoch_correct / seen:.2%}", refresh=False)
         self.bar.update(done - self.bar.n)
 
     def epoch(self, record):

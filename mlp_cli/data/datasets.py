@@ -1,7 +1,7 @@
 """Data sets: the MNIST in the package, or any directory of four IDX files; found, checked, named and split."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,15 +53,14 @@ class Dataset:
     image_shape: tuple[int, int]
     classes: tuple[str, ...]
     sha256: dict[str, str]  # of the images and of the labels, decompressed, header included
+    directory: str | None = None  # None is the MNIST in the package
 
     def __len__(self):
         return len(self.labels)
 
     def subset(self, indices):
         """The examples at `indices`, copied."""
-        return Dataset(
-            self.name, self.images[indices], self.labels[indices], self.image_shape, self.classes, self.sha256
-        )
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
 
 
 def load_dataset(part, directory=None):
@@ -98,6 +97,7 @@ def load_dataset(part, directory=None):
         image_shape=(height, width),
         classes=classes,
         sha256=dict(zip(("images", "labels"), hashes, strict=True)),
+        directory=directory,
     )
 
 

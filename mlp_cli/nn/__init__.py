@@ -1,10 +1,10 @@
 """The network by hand: every formula of docs/derivation.md, vectorised over the batch. numpy only."""
 
 from mlp_cli.nn.gradcheck import directional_derivative, numerical_gradient, relative_error
-from mlp_cli.nn.layers import ACTIVATIONS
+from mlp_cli.nn.layers import ACTIVATIONS, Dropout
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax
 from mlp_cli.nn.model import MLP, Parameters
-from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov
+from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, WeightAverage
 
 __all__ = [
     "ACTIVATIONS",
@@ -13,9 +13,11 @@ __all__ = [
     "SCHEDULES",
     "SGD",
     "AdamW",
+    "Dropout",
     "Momentum",
     "Nesterov",
     "Parameters",
+    "WeightAverage",
     "cross_entropy",
     "cross_entropy_dz",
     "directional_derivative",

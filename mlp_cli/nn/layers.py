@@ -76,6 +76,22 @@ def tanh_dz(da, a, out=None):
     return np.multiply(da, 1 - a * a, out=out)
 
 
+class Dropout(NamedTuple):
+    """For each hidden layer a mask (m, h): 0 with probability `share`, else 1/(1 − share), so that the mean of
+    a ⊙ mask is a. Its gradient is da ⊙ mask.
+
+    Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, "Dropout", scaled in training instead of in use.
+    """
+
+    share: float
+    masks: list
+
+    @classmethod
+    def draw(cls, rng, m, hidden, share):
+        """New masks for m examples and `hidden` units per layer."""
+        return cls(share, [(rng.random((m, h), np.float32) >= share) / np.float32(1 - share) for h in hidden])
+
+
 def he(d, h):
     """Standard deviation sqrt(2/d) of the initial weights of a layer that a ReLU follows.
 

@@ -30,16 +30,23 @@ def softmax_jacobian(y):
     return y[:, :, None] * np.eye(y.shape[1], dtype=y.dtype) - y[:, :, None] * y[:, None, :]
 
 
-def cross_entropy(log_y, labels):
-    """L = −log ŷₜ of each example, from log-probabilities (m, k) and labels t (m,): (m,).
+def cross_entropy(log_y, labels, smoothing=0.0):
+    """L = −Σ yⱼ log ŷⱼ of each example, from log-probabilities (m, k) and labels t (m,): (m,).
 
-    The loss of a batch is the mean of these.
+    Without smoothing y is 1 at t and 0 elsewhere, so L = −log ŷₜ. Label smoothing ε takes the share ε of it and
+    spreads it evenly: y is 1 − ε + ε/k at t and ε/k elsewhere (Szegedy et al. 2016, arXiv 1512.00567). The loss of
+    a batch is the mean of these.
     """
-    return -log_y[np.arange(len(labels)), labels]
+    losses = -log_y[np.arange(len(labels)), labels]
+    if smoothing:
+        losses = (1 - smoothing) * losses - smoothing * log_y.mean(axis=1)
+    return losses
 
 
-def cross_entropy_dz(log_y, labels):
+def cross_entropy_dz(log_y, labels, smoothing=0.0):
     """∂L/∂z = ŷ − y, one row per example and no 1/m: (m, k)."""
     dz = np.exp(log_y)
-    dz[np.arange(len(labels)), labels] -= 1
+    dz[np.arange(len(labels)), labels] -= 1 - smoothing
+    if smoothing:
+        dz -= smoothing / dz.shape[1]
     return dz

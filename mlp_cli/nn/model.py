@@ -52,6 +52,7 @@ class MLP:
 
     def __init__(self, sizes, activation="relu", rng=None, dtype=np.float32):
         self.sizes = list(sizes)
+        self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
         self.parameters = Parameters(sizes, dtype)
         if rng is not None:
@@ -62,22 +63,25 @@ class MLP:
         """Buffers for batches of up to m examples."""
         return Buffers(self.sizes, m, self.parameters.flat.dtype)
 
-    def forward(self, x, buffers=None):
+    def forward(self, x, buffers=None, dropout=None):
         """z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾ and a⁽ˡ⁾ = g(z⁽ˡ⁾), from a⁽⁰⁾ = x (m, sizes[0]).
 
         Returns [a⁽⁰⁾, a⁽¹⁾, …, z⁽ᴸ⁾]: the last layer has no activation, it gives the logits (m, k).
         With `buffers` the arrays live there and the next call overwrites them; they are new otherwise.
+        With `dropout`, a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask.
         """
         m = len(x)
         buffers = buffers or self.buffers(m)
         a = [x]
-        for W, b, room in zip(self.parameters.W, self.parameters.b, buffers.a, strict=True):
-            z = linear(a[-1], W, b, out=room[:m])
-            is_last = len(a) == len(buffers.a)
+        for l, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True), start=1):
+            z = linear(a[-1], W, b, out=buffers.a[l - 1][:m])
+            is_last = l == len(self.parameters.W)
             a.append(z if is_last else self.activation.g(z, out=z))
+            if dropout and not is_last:
+                a[l] *= dropout.masks[l - 1]
         return a
 
-    def backward(self, a, dz, gradients=None, buffers=None):
+    def backward(self, a, dz, gradients=None, buffers=None, dropout=None):
         """Backpropagation: from `a`, what `forward` returned, and dz = ∂L/∂z⁽ᴸ⁾ (m, k) to every ∂L/∂W⁽ˡ⁾, ∂L/∂b⁽ˡ⁾.
 
         Returns Parameters that hold the gradient of the mean loss; `gradients` are overwritten when given.
@@ -91,7 +95,11 @@ class MLP:
             linear_db(dz, out=gradients.b[l])
             if l > 0:
                 da = linear_da(dz, self.parameters.W[l], out=buffers.dz[l - 1][:m])
-                dz = self.activation.dz(da, a[l], out=da)
+                g = a[l]
+                if dropout:
+                    da *= dropout.masks[l - 1]
+                    g = a[l] * (1 - dropout.share)  # g(z) again, wherever da is not 0
+                dz = self.activation.dz(da, g, out=da)
         return gradients
 
     def loss(self, x, labels):

@@ -94,6 +94,30 @@ class AdamW(SGD):
         return direction
 
 
+class WeightAverage:
+    """An exponential moving average of the parameters, θ̄ ← δθ̄ + (1 − δ)θ at every step: `average`, one vector.
+
+    It is taken every `EVERY` steps, with δ to that power, which costs less and tells no difference. Early in a run δ
+    is at most (1 + t)/(10 + t) after t steps, so that the first parameters are soon forgotten. Polyak & Juditsky
+    1992, "Acceleration of stochastic approximation by averaging".
+    """
+
+    EVERY = 8
+
+    def __init__(self, parameters, decay):
+        self.parameters, self.decay = parameters, decay
+        self.average = parameters.flat.copy()
+        self._room = np.empty_like(self.average)
+
+    def update(self, step):
+        """Take in the parameters after step number `step`."""
+        if step % self.EVERY == 0:
+            decay = min(self.decay**self.EVERY, (1 + step) / (10 + step))
+            change = np.subtract(self.parameters.flat, self.average, out=self._room)
+            change *= 1 - decay
+            self.average += change
+
+
 OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}
 
 

@@ -18,6 +18,7 @@ import safetensors.numpy
 from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP
 from mlp_cli.training.config import Config
+from mlp_cli.training.state import Progress
 
 FORMAT = 1
 
@@ -39,7 +40,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     val_accuracy: float | None = None
     val_loss: float | None = None
-    progress: dict | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)

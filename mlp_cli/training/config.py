@@ -30,7 +30,13 @@ class NetworkConfig(_Section):
 
 class TrainingConfig(_Section):
     """How the network learns. `momentum` is for "momentum" and "nesterov"; `warmup`, a part of the run, is for
-    "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed."""
+    "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed.
+
+    `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
+    as the best; `label_smoothing`: share of the truth that is spread over all classes; `dropout`: share of the hidden
+    activations that is dropped; `patience`: epochs without a better validation accuracy after which training stops;
+    `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0.
+    """
 
     epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15
     batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 128
@@ -41,6 +47,30 @@ class TrainingConfig(_Section):
     schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
     warmup: Share = 0.3
     validation: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 5000
+    weight_average: Share = 0.0
+    label_smoothing: Share = 0.0
+    dropout: Share = 0.0
+    patience: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class AugmentationConfig(_Section):
+    """Random warps of the training images: see data/augment.py. All of them are off at 0.
+
+    `rotation` in degrees; `scale` and `shear` as shares; `shift` and `elastic` in pixels; `smoothness` of the elastic
+    field, σ in pixels; `groups` of a minibatch, each with a warp of its own. From the part `shrink_from` of the run on,
+    the strengths go down in a line to the share `shrink_to` of them at its end.
+    """
+
+    rotation: Annotated[float, Meta(ge=0, le=180)] = 0.0
+    scale: Share = 0.0
+    shear: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    shift: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    elastic: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    smoothness: Annotated[float, Meta(gt=0, le=1000)] = 4.0
+    groups: Annotated[int, Meta(ge=1, le=1000)] = 1
+    shrink_from: Share = 0.0
+    shrink_to: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
 class Config(_Section):
@@ -49,6 +79,7 @@ class Config(_Section):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
 
 
 def load_config(name="default", assignments=(), **options):
@@ -81,6 +112,18 @@ def from_table(table, source):
 def to_table(config):
     """The configuration as nested dictionaries of plain values."""
     return msgspec.to_builtins(config)
+
+
+def differences(before, after):
+    """The keys in which two configurations differ: {"training.epochs": (before, after)}."""
+    return {key: (value, _flat(after)[key]) for key, value in _flat(before).items() if value != _flat(after)[key]}
+
+
+def _flat(config):
+    table = to_table(config)
+    sections = {name: value for name, value in table.items() if isinstance(value, dict)}
+    flat = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return {name: value for name, value in table.items() if name not in sections} | flat
 
 
 def to_toml(config):

@@ -2,39 +2,30 @@
 
 import math
 import time
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from mlp_cli.data.batches import minibatches
+from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.data.batches import AHEAD, ahead, minibatches
 from mlp_cli.data.datasets import split_indices
 from mlp_cli.errors import DivergedError
-from mlp_cli.nn import MLP, OPTIMIZERS, SCHEDULES, Parameters, cross_entropy, cross_entropy_dz, log_softmax
+from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy, cross_entropy_dz, log_softmax
 from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
+from mlp_cli.training.state import Streams
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
 
 
-class Streams(NamedTuple):
-    """The independent random generators of a run, all from its seed: every draw has its stream."""
-
-    split: np.random.Generator
-    weights: np.random.Generator
-    batches: np.random.Generator
-
-    @classmethod
-    def from_seed(cls, seed):
-        return cls(*np.random.default_rng(seed).spawn(len(cls._fields)))
-
-
 class Record(NamedTuple):
     """An epoch in numbers: a row of metrics.csv, its columns in order.
 
-    Loss and accuracy of training are means over the epoch's examples, each taken just before the step it
-    contributed to. `learning_rate` is that of the epoch's last step. Losses are in nats.
+    Loss and accuracy of training are means over the epoch's examples as they were trained on (warped, with dropout),
+    each taken just before the step it contributed to. `learning_rate` is that of the epoch's last step. Losses are
+    cross-entropies in nats, without label smoothing.
     """
 
     epoch: int
@@ -46,33 +37,15 @@ class Record(NamedTuple):
     val_accuracy: float
     seconds: float
 
+    @classmethod
+    def from_cells(cls, cells):
+        """The record of a row of metrics.csv; ValueError or TypeError if it is none."""
+        epoch, step, *rest = cells
+        return cls(int(epoch), int(step), *map(float, rest))
+
     def cells(self):
         """The row as text, every digit of it kept but for the seconds."""
         return [*map(repr, self[:-1]), f"{self.seconds:.3f}"]
-
-
-@dataclass
-class State:
-    """All that changes during a run."""
-
-    network: MLP
-    optimizer: object
-    batches_rng: np.random.Generator
-    epoch: int = 0  # finished ones
-    step: int = 0  # finished ones, in all epochs
-    epoch_loss: float = 0.0  # summed over the examples of this epoch so far
-    epoch_correct: int = 0  # of the examples of this epoch so far
-    best_accuracy: float = 0.0
-    epoch_rng_state: dict = field(default_factory=dict)  # of batches_rng when this epoch began
-
-    def progress(self):
-        """What resuming needs beside the tensors, the epoch and the step, in values that JSON keeps exactly."""
-        return {
-            "epoch_loss": self.epoch_loss,
-            "epoch_correct": self.epoch_correct,
-            "best_accuracy": self.best_accuracy,
-            "epoch_rng_state": self.epoch_rng_state,
-        }
 
 
 @dataclass(frozen=True)
@@ -91,76 +64,107 @@ class Data:
         return cls(dataset, train, dataset.subset(validation))
 
 
-def new_state(config, dataset):
-    """The state at step 0: initial weights from the seed, sizes from the data and the configuration."""
-    streams = Streams.from_seed(config.seed)
-    sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
-    network = MLP(sizes, config.network.activation, streams.weights)
-    return State(network, _optimizer(config.training, network.parameters), streams.batches)
+class Plan:
+    """What the configuration says of each step of a run of `n` training images: rates, strengths, batches."""
+
+    def __init__(self, config, n):
+        self.config, self.training, self.augmentation = config, config.training, config.augmentation
+        self.steps_per_epoch = math.ceil(n / self.training.batch_size)
+        self.total_steps = self.training.epochs * self.steps_per_epoch
+
+    def learning_rate(self, step):
+        """The rate of step number `step`, from 0."""
+        # Taken in the middle of the step, so that neither the first nor the last of them moves by 0.
+        factor = SCHEDULES[self.training.schedule]((step + 0.5) / self.total_steps, self.training.warmup)
+        return self.training.learning_rate * factor
+
+    def strength(self, step):
+        """The share of their strengths that warps have at step number `step`."""
+        start, end = self.augmentation.shrink_from, self.augmentation.shrink_to
+        past = max(0.0, step / self.total_steps - start) / (1 - start)
+        return 1 - (1 - end) * past
+
+    def batches(self, state, data, in_background=True):
+        """A context with the minibatches of the present epoch that are still to come."""
+        strengths = Strengths(*(getattr(self.augmentation, name) for name in Strengths._fields))
+        warps = any(strengths._replace(smoothness=0))
+        warp = Warp(data.dataset.image_shape, strengths, self.augmentation.groups) if warps else None
+        first_step = state.epoch * self.steps_per_epoch
+        batches = minibatches(
+            data.dataset,
+            data.train_indices,
+            self.training.batch_size,
+            state.streams.batches,
+            warp,
+            map(self.strength, range(first_step, self.total_steps)),
+            skip=state.step - first_step,
+            keep=AHEAD + 2 if in_background else 0,
+        )
+        return ahead(batches) if in_background else nullcontext(batches)
 
 
-def _optimizer(training, parameters):
-    options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov") else {}
-    return OPTIMIZERS[training.optimizer](parameters, weight_decay=training.weight_decay, **options)
-
-
-def fit(state, data, config, after_step=None):
-    """Train `state` until config.training.epochs are finished; yields the Record of each epoch as it ends.
+def fit(state, data, config, after_step=None, in_background=True):
+    """Train `state` until config.training.epochs are finished, or patience ends; yields each epoch's Record.
 
     `after_step(state, loss)` is called after every step with the mean loss of its batch. An exception from it
-    stops training between two steps, with the state whole. Raises DivergedError as soon as a loss is absurd.
+    stops training between two steps, with the state whole. Batches are made `in_background`, by a thread, or in the
+    loop itself; the numbers are the same. Raises DivergedError as soon as a loss is absurd.
     """
-    training = config.training
-    steps_per_epoch = math.ceil(len(data.train_indices) / training.batch_size)
-    total_steps = training.epochs * steps_per_epoch
-    factor = partial(SCHEDULES[training.schedule], warmup=training.warmup)
+    n = len(data.train_indices)
+    plan = Plan(config, n)
     gradients = Parameters(state.network.sizes)
-    buffers = state.network.buffers(min(training.batch_size, len(data.train_indices)))
+    buffers = state.network.buffers(min(config.training.batch_size, n))
 
-    while state.epoch < training.epochs:
+    while state.epoch < config.training.epochs and not out_of_patience(state, config):
         started = time.perf_counter()
-        done = state.step - state.epoch * steps_per_epoch
-        if done == 0:
-            state.epoch_loss, state.epoch_correct = 0.0, 0
-            state.epoch_rng_state = state.batches_rng.bit_generator.state
-        batches = minibatches(data.dataset, data.train_indices, training.batch_size, state.batches_rng, skip=done)
-        with np.errstate(over="ignore", invalid="ignore"):  # the check of the loss says it better
+        # numpy's warnings are silenced: the check of the loss says it better
+        with plan.batches(state, data, in_background) as batches, np.errstate(over="ignore", invalid="ignore"):
             for inputs, labels in batches:
-                # Taken in the middle of the step, so that neither the first nor the last of them moves by 0.
-                learning_rate = training.learning_rate * factor((state.step + 0.5) / total_steps)
-                loss = _step(state, inputs, labels, learning_rate, gradients, buffers)
+                learning_rate = plan.learning_rate(state.step)
+                loss = _step(state, inputs, labels, learning_rate, config.training, gradients, buffers)
                 _check(loss, state, learning_rate)
                 if after_step:
                     after_step(state, loss)
-            val_loss, val_accuracy = loss_and_accuracy(
-                log_probabilities(state.network, data.validation.images), data.validation.labels
-            )
+            log_y = log_probabilities(state.best_network(), data.validation.images)
+            val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
         _check(val_loss, state, learning_rate)
-        state.epoch += 1
-        n = len(data.train_indices)
-        yield Record(
-            epoch=state.epoch,
+        record = Record(
+            epoch=state.epoch + 1,
             step=state.step,
             learning_rate=learning_rate,
-            train_loss=state.epoch_loss / n,
-            train_accuracy=state.epoch_correct / n,
+            train_loss=state.progress.epoch_loss / n,
+            train_accuracy=state.progress.epoch_correct / n,
             val_loss=val_loss,
             val_accuracy=val_accuracy,
             seconds=time.perf_counter() - started,
         )
+        state.end_epoch(val_accuracy)
+        yield record
 
 
-def _step(state, inputs, labels, learning_rate, gradients, buffers):
+def out_of_patience(state, config):
+    """Whether the validation accuracy has not improved for config.training.patience epochs."""
+    patience = config.training.patience
+    return patience > 0 and state.epoch - state.progress.best_epoch >= patience
+
+
+def _step(state, inputs, labels, learning_rate, training, gradients, buffers):
     """Forward, backward, update on one minibatch; returns its mean loss."""
-    a = state.network.forward(inputs, buffers)
+    network, dropout = state.network, None
+    if training.dropout:
+        dropout = Dropout.draw(state.streams.dropout, len(labels), network.sizes[1:-1], training.dropout)
+    a = network.forward(inputs, buffers, dropout)
     log_y = log_softmax(a[-1])
-    state.network.backward(a, cross_entropy_dz(log_y, labels), gradients, buffers)
+    dz = cross_entropy_dz(log_y, labels, training.label_smoothing)
+    network.backward(a, dz, gradients, buffers, dropout)
     state.optimizer.step(gradients, learning_rate)
 
-    loss = float(cross_entropy(log_y, labels).sum())
-    state.epoch_loss += loss
-    state.epoch_correct += int((log_y.argmax(axis=1) == labels).sum())
     state.step += 1
+    if state.average:
+        state.average.update(state.step)
+    loss = float(cross_entropy(log_y, labels).sum())
+    state.progress.epoch_loss += loss
+    state.progress.epoch_correct += int((log_y.argmax(axis=1) == labels).sum())
     return loss / len(labels)
 
 

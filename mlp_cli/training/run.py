@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import platform
-import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -47,14 +46,31 @@ class Run:
             "command": command,
             "seed": self.config.seed,
             "threads": threads,
-            "data": {"name": self.dataset.name, "sha256": self.dataset.sha256},
+            "data": {
+                "name": self.dataset.name,
+                "directory": self.dataset.directory and str(Path(self.dataset.directory).resolve()),
+                "sha256": self.dataset.sha256,
+            },
             **environment(),
+            "resumed": [],
         }
         self.write(CONFIG, to_toml(self.config))
         self._write_facts()
         self._write_metrics()
         self.write(BEST, self._checkpoint(state, for_resume=False))
         self.save(state)
+
+    def resume(self, facts, state, threads, command):
+        """Take up a run of which run.json said `facts`, and whose last checkpoint gave `state`."""
+        resumed = {"at": now(), "step": state.step, "threads": threads, "command": command}
+        self.facts = facts | {"outcome": "running", "ended": None, "resumed": [*facts.get("resumed", []), resumed]}
+        # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
+        self.records = self._read_metrics()[: state.epoch]
+        if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
+            raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
+        self.write(CONFIG, to_toml(self.config))
+        self._write_facts()
+        self._write_metrics()
 
     def save(self, state):
         """Replace last.safetensors by the state as it is, from which training can go on. Raises DivergedError for
@@ -69,8 +85,7 @@ class Run:
     def record(self, record, state):
         """Write down an epoch that has ended: its row, the state if it is the best so far, and the last state."""
         self.records.append(record)
-        if record.val_accuracy > state.best_accuracy:
-            state.best_accuracy = record.val_accuracy
+        if record.epoch == state.progress.best_epoch:
             self.write(BEST, self._checkpoint(state, for_resume=False, record=record))
         self._write_metrics()
         self.save(state)  # the last of the three, so a run that was cut between them does this epoch again
@@ -100,13 +115,24 @@ class Run:
             step=state.step,
             val_accuracy=record and record.val_accuracy,
             val_loss=record and record.val_loss,
-            progress=state.progress() if for_resume else None,
+            progress=state.present_progress() if for_resume else None,
         )
-        optimizer = {f"optimizer.{name}": array for name, array in state.optimizer.state.items()}
-        return to_bytes(state.network, metadata, optimizer if for_resume else None)
+        if for_resume:
+            return to_bytes(state.network, metadata, state.tensors())
+        return to_bytes(state.best_network(), metadata)
 
     def _write_facts(self):
         self.write(RUN, json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n")
+
+    def _read_metrics(self):
+        path = self.directory / METRICS
+        try:
+            lines = path.read_text("utf-8").splitlines()[1:]
+            return [Record.from_cells(line.split(",")) for line in lines]
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+        except (ValueError, TypeError):
+            raise RunError(f"{path}: is not the metrics that mlp wrote") from None
 
     def _write_metrics(self):
         rows = [Record._fields, *(record.cells() for record in self.records)]
@@ -114,25 +140,17 @@ class Run:
 
 
 def write_file(path, content):
-    """Write bytes to a new file beside `path`, onto the disk, and rename it to `path`."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Write bytes to a file beside `path`, onto the disk, and rename it to `path`."""
+    part = path.with_name(f".{path.name}.part")
     try:
-        with open(descriptor, "wb") as file:
+        with open(part, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 is for secrets
-        os.replace(temporary, path)
+        os.replace(part, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        part.unlink(missing_ok=True)
         raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def make_directory(out=None):
@@ -156,6 +174,20 @@ def make_directory(out=None):
         raise RunError(f"{out or RUNS}: exists already; nothing is ever overwritten, so choose another --out") from None
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
+
+
+def read_facts(directory):
+    """What run.json in a run directory says, as a dictionary. Raises RunError."""
+    path = Path(directory) / RUN
+    try:
+        facts = json.loads(path.read_bytes())
+        return {"threads": int(facts["threads"]), "data": dict(facts["data"]), **facts}
+    except FileNotFoundError:
+        raise RunError(f"{directory}: is not a run directory: it has no {RUN}") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError):
+        raise RunError(f"{path}: is not the run.json that mlp wrote") from None
 
 
 def find_model(model=None):

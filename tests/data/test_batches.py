@@ -1,7 +1,12 @@
+import itertools
+import threading
+import time
+
 import numpy as np
 import pytest
 
-from mlp_cli.data.batches import minibatches, to_inputs
+from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.data.batches import AHEAD, ahead, minibatches, to_inputs
 from mlp_cli.data.datasets import Dataset
 
 
@@ -56,3 +61,81 @@ def test_skipped_batches_are_left_out_and_the_rest_stays_as_it_was(dataset):
 
 def test_pixels_0_and_255_are_exactly_0_and_1():
     assert to_inputs(np.array([[0, 255]], np.uint8)).tolist() == [[0.0, 1.0]]
+
+
+WARP = Strengths(rotation=20, scale=0.2, shear=0.2, shift=1, elastic=1, smoothness=2)
+
+
+def warped_epoch(dataset, in_background, skip=0):
+    rng = np.random.default_rng(3)
+    keep = AHEAD + 2 if in_background else 0
+    batches = minibatches(
+        dataset, INDICES, 16, rng, Warp((1, 3), WARP, groups=2), itertools.repeat(1.0), skip=skip, keep=keep
+    )
+    if not in_background:
+        return [(x.copy(), y.copy()) for x, y in batches], rng
+    with ahead(batches) as made:
+        taken = []
+        for x, y in made:
+            time.sleep(0.01)  # the thread runs ahead as far as it may
+            taken.append((x.copy(), y.copy()))
+    return taken, rng
+
+
+def test_batches_made_in_the_background_are_the_same_to_the_bit(dataset):
+    (here, one), (there, other) = warped_epoch(dataset, False), warped_epoch(dataset, True)
+    for (x, y), (a, b) in zip(here, there, strict=True):
+        np.testing.assert_array_equal(x, a)
+        np.testing.assert_array_equal(y, b)
+    assert one.bit_generator.state == other.bit_generator.state
+
+
+def test_warps_are_drawn_for_skipped_batches_too(dataset):
+    whole, rest = warped_epoch(dataset, False)[0], warped_epoch(dataset, False, skip=2)[0]
+    np.testing.assert_array_equal(rest[0][0], whole[2][0])
+
+
+def test_warped_batches_keep_labels_and_range(dataset):
+    batches, _ = warped_epoch(dataset, False)
+    assert sorted(np.concatenate([y for _, y in batches])) == list(INDICES)
+    assert all(x.dtype == np.float32 and 0 <= x.min() <= x.max() <= 1 for x, _ in batches)
+
+
+def test_no_more_than_so_many_batches_are_made_ahead():
+    made = []
+
+    def items():
+        for i in range(100):
+            made.append(i)
+            yield i
+
+    with ahead(items()) as taken:
+        assert next(taken) == 0
+        time.sleep(0.3)
+        assert len(made) == AHEAD + 2  # taken, waiting, and one in the hands of the thread
+
+
+def test_an_exception_in_the_background_surfaces_in_the_loop_with_its_cause():
+    def items():
+        yield 1
+        raise ValueError("broken") from KeyError("cause")
+
+    taken = []
+    with pytest.raises(ValueError, match="broken") as caught, ahead(items()) as made:
+        taken.extend(made)
+    assert taken == [1]
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_leaving_early_ends_the_thread_at_once():
+    def interrupted():
+        with ahead(itertools.count()) as taken:
+            next(taken)
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - started < 1
+    assert threading.active_count() == before

@@ -65,3 +65,14 @@ def test_cross_entropy_dz_has_one_row_per_example_and_no_one_over_m(z):
 def test_cross_entropy_is_minus_the_log_probability_of_the_label():
     log_y = np.log([[0.25, 0.75], [0.5, 0.5]])
     np.testing.assert_allclose(cross_entropy(log_y, np.array([1, 0])), [-math.log(0.75), math.log(2)], rtol=1e-15)
+
+
+def test_label_smoothing_is_cross_entropy_against_the_smoothed_row(z):
+    smoothing, k = 0.2, z.shape[1]
+    y = np.full(z.shape, smoothing / k)
+    y[np.arange(len(z)), LABELS] += 1 - smoothing
+    expected = -(y * np.log(softmax(z))).sum(axis=1)
+    np.testing.assert_allclose(cross_entropy(log_softmax(z), LABELS, smoothing), expected, rtol=1e-12)
+
+    numerical = numerical_gradient(lambda: cross_entropy(log_softmax(z), LABELS, smoothing).sum(), z)
+    assert relative_error(cross_entropy_dz(log_softmax(z), LABELS, smoothing), numerical) <= 1e-7

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from mlp_cli.nn import ACTIVATIONS, MLP, Parameters, directional_derivative, numerical_gradient, relative_error
+from mlp_cli.nn import (
+    ACTIVATIONS,
+    MLP,
+    Dropout,
+    Parameters,
+    cross_entropy,
+    cross_entropy_dz,
+    directional_derivative,
+    log_softmax,
+    numerical_gradient,
+    relative_error,
+)
 
 
 def network(sizes, activation="relu", seed=0, dtype=np.float64):
@@ -137,3 +148,25 @@ def test_training_type_is_float32_unless_asked():
     model = MLP([7, 6, 4], rng=np.random.default_rng(0))
     x, labels = batch(3, 7, 4)
     assert model.gradients(x.astype(np.float32), labels).flat.dtype == np.float32
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_with_dropout_are_the_numerical_ones(activation):
+    model = network([7, 6, 5, 4], activation)
+    x, labels = batch(9, 7, 4)
+    dropout = Dropout.draw(np.random.default_rng(5), 9, [6, 5], 0.4)
+    assert all(0 < (mask == 0).mean() < 1 for mask in dropout.masks)
+
+    def loss():
+        return cross_entropy(log_softmax(model.forward(x, dropout=dropout)[-1]), labels).mean()
+
+    a = model.forward(x, dropout=dropout)
+    gradients = model.backward(a, cross_entropy_dz(log_softmax(a[-1]), labels), dropout=dropout)
+    assert relative_error(gradients.flat, numerical_gradient(loss, model.parameters.flat)) <= 1e-7
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    (mask,) = Dropout.draw(np.random.default_rng(0), 1000, [100], 0.25).masks
+    assert (mask == 0).mean() == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 1e5) ** 0.5)
+    assert set(np.unique(mask)) == {0, np.float32(1 / 0.75)}
+    assert mask.dtype == np.float32

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.nn import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, Parameters
+from mlp_cli.nn import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, Parameters, WeightAverage
 
 
 def one_weight(value=1.0):
@@ -90,3 +90,21 @@ def test_schedules_return_python_floats_between_0_and_1_without_warm_up_too(name
             factor = SCHEDULES[name](progress, warmup)
             assert type(factor) is float
             assert 0 <= factor <= 1
+
+
+def test_weight_average_by_hand():
+    parameters = one_weight(1.0)
+    average = WeightAverage(parameters, decay=0.5)  # to the power of 8 that is 1/256
+    for step in range(1, 17):
+        parameters.W[0][...] = step
+        average.update(step)
+    # after step 8: (1·1 + 255·8)/256 = 2041/256; after step 16: (2041/256 + 255·16)/256
+    assert average.average[0] == pytest.approx((2041 / 256 + 255 * 16) / 256, rel=1e-12)
+
+
+def test_weight_average_forgets_the_first_parameters_fast():
+    parameters = one_weight(100.0)
+    average = WeightAverage(parameters, decay=0.9999)
+    parameters.W[0][...] = 1.0
+    average.update(8)
+    assert average.average[0] == pytest.approx(1 + 99 * (1 + 8) / (10 + 8))  # not 0.9999⁸

@@ -10,11 +10,12 @@ from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP
 from mlp_cli.training.checkpoint import FORMAT, Metadata, load_checkpoint, to_bytes
 from mlp_cli.training.config import load_config
+from mlp_cli.training.state import Progress
 
 CONFIG = load_config(assignments=["network.hidden=[3]"])
 METADATA = Metadata(
     format=FORMAT, config=CONFIG, data="tiny", data_sha256={"images": "00"}, classes=("a", "é"), image_shape=(2, 2),
-    epoch=1, step=10, val_accuracy=0.5, val_loss=0.1, progress={"state": 2**127},
+    epoch=1, step=10, val_accuracy=0.5, val_loss=0.1, progress=Progress(batches_rng={"state": 2**127}, dropout_rng={}),
 )  # fmt: skip
 
 

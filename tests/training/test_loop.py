@@ -5,7 +5,8 @@ from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import DivergedError
 from mlp_cli.nn import MLP, SCHEDULES
 from mlp_cli.training.config import load_config
-from mlp_cli.training.loop import Data, fit, new_state
+from mlp_cli.training.loop import Data, fit
+from mlp_cli.training.state import State
 
 SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_size=32"]
 
@@ -13,7 +14,7 @@ SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_siz
 def start(data, *assignments, preset="default"):
     config = load_config(preset, [*SETTINGS, *assignments])
     dataset = load_dataset("train", data)
-    return config, Data.split(dataset, config), new_state(config, dataset)
+    return config, Data.split(dataset, config), State.new(config, dataset)
 
 
 def test_training_learns(data):

@@ -1,0 +1,137 @@
+"""Random warps of a minibatch: rotation, scale, shear, shift and elastic fields, drawn anew for every batch.
+
+All images of a group share one random map of the plane. That is enough to learn from (docs/training.md has the
+numbers), and it is what makes warps fast in numpy: in the transposed batch, pixels × images, bilinear interpolation
+is a gather of whole rows, contiguous in memory, and one small matrix product per output pixel p:
+
+    warped[p, :] = weights[p, 0…3] @ pixels[neighbours[p, 0…3], :]
+
+Source coordinates are rounded to 1/64 pixel. Weights are then multiples of 1/4096 and pixels whole numbers up to 255,
+so every product and sum is exact in float32 (255 · 4096 < 2²⁴): no warp is the identity to the bit, nothing leaves
+0…255, and the result depends on no order of summation.
+
+Elastic fields are those of Simard, Steinkraus & Platt 2003, "Best practices for convolutional neural networks
+applied to visual document analysis".
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+MARGIN = 2  # of background around the image: coordinates are clipped into it
+STEPS = 64  # of a coordinate, per pixel
+BLOCK = 196  # output pixels at a time: their 4 neighbours in 64 images are 0.2 MB, and stay in the cache
+
+
+class Strengths(NamedTuple):
+    """How far warps go; 0 is not at all. Each but `elastic` is drawn uniformly from −strength to +strength.
+
+    `rotation` in degrees; `scale` as a share of the size, for height and width apart; `shear` as a share of the
+    height; `shift` in pixels, in each direction; `elastic`: standard deviation in pixels of a displacement field of
+    white noise, smoothed by a Gaussian of σ = `smoothness` pixels.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+    smoothness: float = 4.0
+
+
+class Warp:
+    """Warps minibatches of images of `shape` (height, width), each of `groups` parts of a batch by a map of its own."""
+
+    def __init__(self, shape, strengths, groups=1):
+        self.height, self.width = shape
+        self.strengths, self.groups = strengths, groups
+        self._padded_width = self.width + 2 * MARGIN
+        rows = np.arange(self.height, dtype=np.float32) - (self.height - 1) / 2
+        columns = np.arange(self.width, dtype=np.float32) - (self.width - 1) / 2
+        homogeneous = np.broadcast_arrays(rows[:, None], columns, np.float32(1))
+        self._grid = np.stack(homogeneous).reshape(3, -1)  # (3, p): y, x, 1 of every pixel, from the centre
+        self._smooth_rows = _smoother(self.height, strengths.smoothness)
+        self._smooth_columns = _smoother(self.width, strengths.smoothness)
+        self._rooms = {}
+
+    def draw(self, rng, strength=1.0):
+        """Draw a map for each group, at a share `strength` of the strengths: what `apply` needs.
+
+        Returns the indices of the four neighbours of each output pixel in the padded image and their weights,
+        (groups, p, 4) and (groups, p, 1, 4).
+        """
+        coordinates = self._affine(rng, strength)
+        if self.strengths.elastic:
+            coordinates += self._elastic(rng, strength)
+        coordinates += MARGIN
+        coordinates *= STEPS
+        limits = np.array([self.height + 2 * MARGIN - 2, self.width + 2 * MARGIN - 2], np.float32)[:, None] * STEPS
+        steps = np.clip(np.rint(coordinates, out=coordinates), 0, limits).astype(np.intp)  # (groups, 2, p)
+        y, x = (steps // STEPS).transpose(1, 0, 2)  # (groups, p), the upper left neighbour
+        fy, fx = (steps % STEPS).astype(np.float32).transpose(1, 0, 2) / STEPS
+        corner = y * self._padded_width + x
+        below = corner + self._padded_width
+        neighbours = np.stack([corner, corner + 1, below, below + 1], axis=-1)
+        weights = np.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], axis=-1)
+        return neighbours, weights[:, :, None, :]
+
+    def apply(self, maps, images, out):
+        """Warp images (m, p) of uint8 by maps from `draw` into out (p, m) of float32, still 0…255, transposed."""
+        bounds = [len(images) * group // self.groups for group in range(self.groups + 1)]
+        for neighbours, weights, start, stop in zip(*maps, bounds[:-1], bounds[1:], strict=True):
+            if start == stop:  # more groups than images
+                continue
+            turned, padded, gathered = self._room(stop - start)
+            np.copyto(turned, images[start:stop].T)  # bytes first: half the time of transposing and casting at once
+            inside = padded[MARGIN:-MARGIN, MARGIN:-MARGIN]
+            np.copyto(inside, turned.reshape(inside.shape))
+            pixels = padded.reshape(-1, stop - start)
+            for first in range(0, len(neighbours), BLOCK):
+                block = slice(first, min(first + BLOCK, len(neighbours)))
+                rows = gathered[: block.stop - first]
+                # mode="clip": with the default, "raise", take() would go through a buffer of its own
+                np.take(pixels, neighbours[block], axis=0, out=rows, mode="clip")
+                np.matmul(weights[block], rows, out=out[block, None, start:stop])  # (b, 1, 4) @ (b, 4, n)
+        return out
+
+    def _affine(self, rng, strength):
+        """Where each output pixel comes from under a random affine map: (groups, 2, p), y and x in pixels."""
+        s = self.strengths
+        draws = rng.uniform(-strength, strength, (6, self.groups))
+        angle, scale_y, scale_x, shear, shift_y, shift_x = draws * np.array(
+            [math.radians(s.rotation), s.scale, s.scale, s.shear, s.shift, s.shift]
+        ).reshape(6, 1)
+        cos, sin = np.cos(angle), np.sin(angle)
+        scale_y, scale_x = 1 + scale_y, 1 + scale_x
+        # rotation · [[scale_y, shear], [0, scale_x]] · (y, x) + centre + shift
+        matrix = [
+            [cos * scale_y, cos * shear - sin * scale_x, shift_y + (self.height - 1) / 2],
+            [sin * scale_y, sin * shear + cos * scale_x, shift_x + (self.width - 1) / 2],
+        ]
+        return np.array(matrix, np.float32).transpose(2, 0, 1) @ self._grid  # (groups, 2, 3) @ (3, p)
+
+    def _elastic(self, rng, strength):
+        """A smooth random displacement field per group: (groups, 2, p), in pixels."""
+        noise = rng.random((self.groups, 2, self.height, self.width), np.float32)
+        noise -= 0.5
+        noise *= strength * self.strengths.elastic * math.sqrt(12)  # uniform noise of one unit width has variance 1/12
+        return (self._smooth_rows @ noise @ self._smooth_columns.T).reshape(self.groups, 2, -1)
+
+    def _room(self, m):
+        """Buffers for a group of m images, made once for each m."""
+        if m not in self._rooms:
+            self._rooms[m] = (
+                np.empty((self.height * self.width, m), np.uint8),
+                np.zeros((self.height + 2 * MARGIN, self._padded_width, m), np.float32),
+                np.empty((BLOCK, 4, m), np.float32),
+            )
+        return self._rooms[m]
+
+
+def _smoother(size, sigma):
+    """The (size, size) matrix that smooths by a Gaussian. Its rows have length 1, so smoothed white noise keeps its
+    variance everywhere, at the edges too."""
+    distance = np.arange(size)[:, None] - np.arange(size)
+    kernel = np.exp(-0.5 * (distance / sigma) ** 2)
+    return (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,116 @@
+"""All that changes during a run: how it begins, and how it comes back from a checkpoint."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from mlp_cli.nn import MLP, OPTIMIZERS, WeightAverage
+
+
+class Streams(NamedTuple):
+    """The independent random generators of a run, all from its seed: every kind of draw has its own."""
+
+    split: np.random.Generator
+    weights: np.random.Generator
+    batches: np.random.Generator
+    dropout: np.random.Generator
+
+    @classmethod
+    def from_seed(cls, seed):
+        """New generators, each at its start."""
+        return cls(*np.random.default_rng(seed).spawn(len(cls._fields)))
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """The part of the state that is neither tensor nor counted in epochs and steps.
+
+    Batches are drawn ahead of the loop, so of their generator the state at the beginning of the epoch is kept, and
+    resuming draws the epoch's batches again; dropout masks are drawn in the step, so of theirs the state is the present
+    one, set when it is asked for.
+    """
+
+    epoch_loss: float = 0.0  # summed over the examples of this epoch so far
+    epoch_correct: int = 0  # of the examples of this epoch so far
+    best_accuracy: float = 0.0
+    best_epoch: int = 0
+    batches_rng: dict
+    dropout_rng: dict
+
+
+@dataclass
+class State:
+    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones."""
+
+    network: MLP
+    optimizer: object
+    average: WeightAverage | None
+    streams: Streams
+    progress: Progress
+    epoch: int = 0
+    step: int = 0
+
+    @classmethod
+    def new(cls, config, dataset):
+        """The state before the first step: weights drawn from the seed, sizes from the data and the configuration."""
+        streams = Streams.from_seed(config.seed)
+        sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
+        network = MLP(sizes, config.network.activation, streams.weights)
+        progress = Progress(batches_rng=_get(streams.batches), dropout_rng=_get(streams.dropout))
+        return cls(network, *_movers(config, network), streams, progress)
+
+    @classmethod
+    def restore(cls, checkpoint):
+        """The state that a checkpoint for resuming holds, exactly."""
+        metadata, network = checkpoint.metadata, checkpoint.network
+        streams = Streams.from_seed(metadata.config.seed)
+        _set(streams.batches, metadata.progress.batches_rng)
+        _set(streams.dropout, metadata.progress.dropout_rng)
+        movers = _movers(metadata.config, network)
+        state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step)
+        for name, tensor in state.tensors().items():
+            tensor[...] = checkpoint.tensors[name]
+        return state
+
+    def tensors(self):
+        """What a checkpoint for resuming holds beside the parameters, by name; the arrays themselves, not copies."""
+        tensors = {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
+        return tensors | ({"average": self.average.average} if self.average else {})
+
+    def present_progress(self):
+        """`progress`, brought up to this step."""
+        self.progress.dropout_rng = _get(self.streams.dropout)
+        return self.progress
+
+    def end_epoch(self, val_accuracy):
+        """Note an epoch that has ended, and begin the next one."""
+        self.epoch += 1
+        if val_accuracy > self.progress.best_accuracy:
+            self.progress.best_accuracy, self.progress.best_epoch = val_accuracy, self.epoch
+        self.progress.epoch_loss, self.progress.epoch_correct = 0.0, 0
+        self.progress.batches_rng = _get(self.streams.batches)
+
+    def best_network(self):
+        """The network to validate and keep: that of the averaged parameters where they are averaged."""
+        if not self.average:
+            return self.network
+        network = MLP(self.network.sizes, self.network.activation_name)
+        network.parameters.flat[...] = self.average.average
+        return network
+
+
+def _movers(config, network):
+    training = config.training
+    options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov") else {}
+    optimizer = OPTIMIZERS[training.optimizer](network.parameters, weight_decay=training.weight_decay, **options)
+    average = WeightAverage(network.parameters, training.weight_average) if training.weight_average else None
+    return optimizer, average
+
+
+def _get(generator):
+    return generator.bit_generator.state
+
+
+def _set(generator, state):
+    generator.bit_generator.state = state
