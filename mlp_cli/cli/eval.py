@@ -22,7 +22,8 @@ import click
 def command(model, data, split, as_json, fail_under):
     """Measure a network on the test set.
 
-    MODEL is a run directory, of which the best checkpoint counts, or a checkpoint; without one, the newest run.
+    MODEL is a run directory, of which the best checkpoint counts, or a checkpoint; without one,
+    the newest run under runs/, else the trained model in the package.
 
     \b
     mlp eval
@@ -42,7 +43,7 @@ def command(model, data, split, as_json, fail_under):
     checkpoint = load_checkpoint(find_model(model))
     dataset = _load(checkpoint, data, split)
     classes = checkpoint.metadata.classes
-    click.echo(f"{checkpoint.path} on {dataset.name}, {split}", err=True)
+    click.echo(f"model: {checkpoint}\ndata: {dataset.name}, {split}", err=True)
     threadpoolctl.threadpool_limits(1, user_api="blas")
 
     log_y = log_probabilities(checkpoint.network, dataset.images)

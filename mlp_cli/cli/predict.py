@@ -12,7 +12,9 @@ PER_BATCH = 1000
 
 @click.command("predict")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run]")
+@click.option(
+    "--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run, else the model inside]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
 @click.option("--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each.")
 @click.option(
@@ -45,7 +47,7 @@ def command(images, model, as_json, top, invert):
         raise ModelError(
             f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
         )
-    click.echo(f"model: {checkpoint.path}", err=True)
+    click.echo(f"model: {checkpoint}", err=True)
     threadpoolctl.threadpool_limits(1, user_api="blas")
     files = [file for image in images for file in _files(image)]
     failures = 0

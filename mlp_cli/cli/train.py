@@ -188,7 +188,7 @@ def _report(run, state, as_json):
     import json
     import shlex
 
-    best = max(run.records, key=lambda record: record.val_accuracy, default=None)  # the first of equals, as saved
+    best = run.records[state.progress.best_epoch - 1] if run.records else None
     seconds = sum(record.seconds for record in run.records)
     if as_json:
         result = {

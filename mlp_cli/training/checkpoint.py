@@ -52,6 +52,10 @@ class Checkpoint:
     metadata: Metadata
     tensors: dict[str, np.ndarray]
 
+    def __str__(self):
+        accuracy = self.metadata.val_accuracy
+        return f"{self.path} ({'not trained' if accuracy is None else f'validation accuracy {accuracy:.2%}'})"
+
 
 def to_bytes(network, metadata, tensors=None):
     """The file of a checkpoint. Equal contents give equal bytes."""

@@ -138,7 +138,7 @@ def fit(state, data, config, after_step=None, in_background=True):
             val_accuracy=val_accuracy,
             seconds=time.perf_counter() - started,
         )
-        state.end_epoch(val_accuracy)
+        state.end_epoch(val_accuracy, val_loss)
         yield record
 
 

@@ -21,6 +21,7 @@ from mlp_cli.training.config import to_toml
 from mlp_cli.training.loop import Record
 
 RUNS = Path("runs")
+SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "mnist.safetensors"
 CONFIG, RUN, METRICS, LAST, BEST = "config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"
 
 
@@ -191,12 +192,11 @@ def read_facts(directory):
 
 
 def find_model(model=None):
-    """The checkpoint file that MODEL means: a file, a run directory's best, or without one the newest run's best."""
+    """The checkpoint file that MODEL means: a file, or a run directory's best. Without one, the best of the run under
+    runs/ that started last, else the trained model in the package."""
     if model is None:
         bests = [run / BEST for run in RUNS.glob("*/") if (run / BEST).is_file()]
-        if not bests:
-            raise ModelError(f"there is no run under {RUNS.resolve()}; make one with: mlp train")
-        return max(bests, key=lambda best: (_started(best.parent), best))
+        return max(bests, key=lambda best: (_started(best.parent), best), default=SHIPPED_MODEL)
     path = Path(model)
     if not path.is_dir():
         return path

@@ -33,8 +33,9 @@ class Progress(msgspec.Struct, kw_only=True):
 
     epoch_loss: float = 0.0  # summed over the examples of this epoch so far
     epoch_correct: int = 0  # of the examples of this epoch so far
+    best_epoch: int = 0  # of the best validation accuracy, and among equals of the lowest loss
     best_accuracy: float = 0.0
-    best_epoch: int = 0
+    best_loss: float = 0.0
     batches_rng: dict
     dropout_rng: dict
 
@@ -83,13 +84,14 @@ class State:
         self.progress.dropout_rng = _get(self.streams.dropout)
         return self.progress
 
-    def end_epoch(self, val_accuracy):
+    def end_epoch(self, val_accuracy, val_loss):
         """Note an epoch that has ended, and begin the next one."""
         self.epoch += 1
-        if val_accuracy > self.progress.best_accuracy:
-            self.progress.best_accuracy, self.progress.best_epoch = val_accuracy, self.epoch
-        self.progress.epoch_loss, self.progress.epoch_correct = 0.0, 0
-        self.progress.batches_rng = _get(self.streams.batches)
+        progress = self.progress
+        if progress.best_epoch == 0 or (val_accuracy, -val_loss) > (progress.best_accuracy, -progress.best_loss):
+            progress.best_epoch, progress.best_accuracy, progress.best_loss = self.epoch, val_accuracy, val_loss
+        progress.epoch_loss, progress.epoch_correct = 0.0, 0
+        progress.batches_rng = _get(self.streams.batches)
 
     def best_network(self):
         """The network to validate and keep: that of the averaged parameters where they are averaged."""

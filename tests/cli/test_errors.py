@@ -36,7 +36,6 @@ def assert_one_line(result, code, *parts):
         (["train", "--data", "nowhere"], ["nowhere", "no such directory"]),
         (["trian"], ["trian", "train"]),
         (["predict"], ["IMAGE"]),
-        (["eval"], ["there is no run", "mlp train"]),
         (["eval", "nowhere"], ["nowhere", "no such file"]),
         (["predict", "--model", "nowhere", "x.png"], ["nowhere", "no such file"]),
         (["eval", "--fail-under", "101"], ["101"]),
@@ -170,7 +169,7 @@ def test_bad_pictures(mlp, tmp_path, what):
     result = mlp("predict", "--model", "run", "picture.png")
     assert (result.code, result.out) == (1, "picture.png\t-\t-\n")
     model, error = result.err.splitlines()
-    assert model == "model: run/best.safetensors"
+    assert model == "model: run/best.safetensors (not trained)"
     assert error.startswith("mlp: picture.png: ")
     assert message in error
 

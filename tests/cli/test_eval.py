@@ -40,7 +40,9 @@ def test_eval_prints_a_table_that_a_person_can_read(trained, mlp, data):
     assert "accuracy" in result.out
     assert "95 % interval" in result.out
     assert "confusion: rows are the truth" in result.out
-    assert result.err == f"run/best.safetensors on {data.name}, test\n"
+    model, part = result.err.splitlines()
+    assert model.startswith("model: run/best.safetensors (validation accuracy ")
+    assert part == f"data: {data.name}, test"
 
 
 def test_validation_is_the_split_of_the_run(trained, mlp, data):

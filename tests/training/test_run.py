@@ -88,8 +88,10 @@ def test_a_run_directory_means_its_best_and_a_file_itself():
     assert str(find_model("some.safetensors")) == "some.safetensors"
 
 
-def test_no_run_at_all_and_a_directory_that_is_none_are_errors(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no run under .*runs; make one with: mlp train"):
-        find_model()
+def test_without_any_run_the_model_in_the_package_is_meant():
+    assert find_model() == run.SHIPPED_MODEL
+
+
+def test_a_directory_that_is_no_run_is_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"has no best\.safetensors"):
         find_model(tmp_path)
