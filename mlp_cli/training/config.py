@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from mlp_cli.errors import ConfigError
 
-PRESET_ORDER = ("plain", "quick", "default")
+PRESET_ORDER = ("plain", "quick", "default", "accurate")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 

@@ -102,7 +102,8 @@ class Run:
         try:
             write_file(path, content.encode() if isinstance(content, str) else content)
         except OSError as error:
-            raise RunError(f"{path}: cannot be written: {error.strerror}; what was there before is whole") from None
+            rest = "what was there before is whole" if self.directory.is_dir() else "the run directory is gone"
+            raise RunError(f"{path}: cannot be written: {error.strerror}; {rest}") from None
 
     def _checkpoint(self, state, *, for_resume, record=None):
         metadata = Metadata(

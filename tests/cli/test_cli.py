@@ -1,12 +1,14 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import mlp_cli
 from mlp_cli.cli import COMMANDS
+from mlp_cli.training.config import Config, to_toml
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -43,3 +45,16 @@ def test_help_imports_nothing_heavy():
     assert "mlp_cli.cli.train" in loaded
     heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w"}
     assert heavy.isdisjoint(loaded)
+
+
+def test_the_configuration_in_the_readme_is_all_keys_with_their_defaults():
+    block = re.search(r"```toml\n(seed.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert tomllib.loads(block[1]) == tomllib.loads(to_toml(Config()))
+
+
+def test_the_readme_s_file_map_names_what_there_is():
+    named = set(re.findall(r"`([a-z_]+\.py)`|/([a-z_]+\.py)`", README.read_text("utf-8")))
+    named = {one or other for one, other in named}
+    package = Path(mlp_cli.__file__).parent
+    rooms = ("nn", "data", "images", "training")
+    assert {path.name for room in rooms for path in (package / room).glob("*.py")} - {"__init__.py"} <= named
