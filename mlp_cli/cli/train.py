@@ -33,6 +33,7 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
     """
     import sys
 
+    from mlp_cli.training import session
     from mlp_cli.training.config import load_config
 
     if resume is not None and out is not None:
@@ -40,86 +41,13 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
     options = {"seed": seed, "epochs": epochs}
     if resume is None:
         settings = load_config(config or "default", assignments, **options)
-        run, state, dataset = _start(settings, data, out, threads or 1, sys.argv)
+        run, state, split, note = session.begin(settings, data, out, threads, sys.argv)
     else:
-        run, state, dataset = _resume(resume, config, assignments, options, data, threads, sys.argv)
-    _train(run, state, dataset, quiet)
+        run, state, split, note = session.resume(resume, config, assignments, options, data, threads, sys.argv)
+    if note:
+        click.echo(f"note: {note}", err=True)
+    _train(run, state, split, quiet)
     _report(run, state, as_json)
-
-
-def _start(settings, data, out, threads, command_line):
-    """A new run: the Run, the state before the first step, and the data."""
-    import shutil
-
-    from mlp_cli.data.datasets import load_dataset
-    from mlp_cli.training.loop import Data
-    from mlp_cli.training.run import Run, make_directory
-    from mlp_cli.training.state import State
-
-    dataset = load_dataset("train", data)
-    _limit(threads)
-    split = Data.split(dataset, settings)
-    state = State.new(settings, dataset)
-    run = Run(make_directory(out), settings, dataset)
-    try:
-        run.start(state, threads, command_line)
-    except BaseException:
-        shutil.rmtree(run.directory, ignore_errors=True)  # nothing half-written
-        raise
-    return run, state, split
-
-
-def _resume(directory, config, assignments, options, data, threads, command_line):
-    """A run that goes on: the Run, the state of its last checkpoint, and the data. Raises RunError or ConfigError
-    where the configuration or the data are not what they were."""
-    from pathlib import Path
-
-    from mlp_cli.data.datasets import load_dataset
-    from mlp_cli.errors import ConfigError, RunError
-    from mlp_cli.training import run as runs
-    from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.config import differences, load_config
-    from mlp_cli.training.loop import Data, out_of_patience
-    from mlp_cli.training.state import State
-
-    facts = runs.read_facts(directory)
-    checkpoint = load_checkpoint(Path(directory) / runs.LAST)
-    metadata = checkpoint.metadata
-    if metadata.progress is None:
-        raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")
-    before, settings = metadata.config, load_config(config or Path(directory) / runs.CONFIG, assignments, **options)
-    changed = differences(before, settings)
-    changed.pop("training.epochs", None)
-    if changed:
-        changes = "; ".join(f"{key} was {old!r} and would be {new!r}" for key, (old, new) in changed.items())
-        raise ConfigError(f"{directory}: only training.epochs can change when a run goes on, but {changes}")
-    total = settings.training.epochs
-    if total < metadata.epoch:
-        raise ConfigError(f"{directory}: has {metadata.epoch} epochs already; --epochs {total} would undo some")
-
-    dataset = load_dataset("train", data or facts["data"].get("directory"))
-    if dataset.sha256 != metadata.data_sha256:
-        raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {dataset.directory or 'MNIST'}")
-    threads = threads or facts["threads"]
-    _limit(threads)
-    state = State.restore(checkpoint)
-    run = runs.Run(directory, settings, dataset)
-    run.resume(facts, state, threads, command_line)
-    if total == metadata.epoch or out_of_patience(state, settings):
-        click.echo(f"{directory} is finished, with {metadata.epoch} epochs; --epochs with more extends it", err=True)
-    elif total != before.training.epochs and settings.training.schedule != "constant":
-        click.echo(
-            f"note: the {settings.training.schedule} schedule is now that of {total} epochs, not of "
-            f"{before.training.epochs}: the learning rate goes on from where it would be in such a run",
-            err=True,
-        )
-    return run, state, Data.split(dataset, settings)
-
-
-def _limit(threads):
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(threads, user_api="blas")
 
 
 def _train(run, state, data, quiet):

@@ -104,7 +104,10 @@ def test_a_finished_run_says_so_and_stays_as_it_is(train, mlp):
     train("run")
     before = Path("run/last.safetensors").read_bytes()
     result = mlp("train", "--resume", "run")
-    assert (result.code, result.err) == (0, "run is finished, with 3 epochs; --epochs with more extends it\n")
+    assert (result.code, result.err) == (
+        0,
+        "note: run is finished, with 3 epochs; --epochs with more extends it\n",
+    )
     assert Path("run/last.safetensors").read_bytes() == before
 
 
