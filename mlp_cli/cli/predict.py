@@ -69,7 +69,7 @@ def _files(image):
 
     endings = tuple(Image.registered_extensions())
     names = sorted(name for name in os.listdir(image) if name.lower().endswith(endings))
-    return [os.path.join(image, name) for name in names]
+    return [os.path.join(image, name) for name in names] or [image]  # which is then said to have none
 
 
 def _answers(checkpoint, files, invert):
@@ -98,9 +98,12 @@ def _answers(checkpoint, files, invert):
 
 
 def _prepare(file, name, invert):
+    from mlp_cli.errors import ImageError
     from mlp_cli.images.decode import decode
     from mlp_cli.images.digits import prepare
 
+    if os.path.isdir(file):
+        raise ImageError(f"{name}: has no pictures in it")
     if file != STDIN:
         return prepare(decode(file, name), name, invert)
     import io

@@ -40,7 +40,7 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
         raise click.UsageError("--resume goes on in the directory of the run; it cannot be combined with --out.")
     options = {"seed": seed, "epochs": epochs}
     if resume is None:
-        settings = load_config(config or "default", assignments, **options)
+        settings = load_config("default" if config is None else config, assignments, **options)
         run, state, split, note = session.begin(settings, data, out, threads, sys.argv)
     else:
         run, state, split, note = session.resume(resume, config, assignments, options, data, threads, sys.argv)

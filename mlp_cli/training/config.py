@@ -140,6 +140,8 @@ def presets():
 
 
 def _read(name):
+    if str(name) == "":
+        raise ConfigError(f"the name of the configuration is empty (presets: {', '.join(presets())})")
     path = presets().get(str(name)) or Path(name)
     try:
         return path, tomllib.loads(path.read_text("utf-8"))

@@ -172,8 +172,10 @@ def make_directory(out=None):
                 directory = RUNS / f"{number:03d}"
                 directory.mkdir()
                 return directory
-    except FileExistsError:
-        raise RunError(f"{out or RUNS}: exists already; nothing is ever overwritten, so choose another --out") from None
+    except FileExistsError as error:
+        raise RunError(
+            f"{error.filename}: exists already; nothing is ever overwritten, so choose another --out"
+        ) from None
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
 

@@ -55,7 +55,7 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     metadata = checkpoint.metadata
     if metadata.progress is None:
         raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")
-    config = load_config(config or Path(run_directory) / CONFIG, assignments, **(options or {}))
+    config = load_config(Path(run_directory) / CONFIG if config is None else config, assignments, **(options or {}))
     changed = differences(metadata.config, config)
     epochs_before, epochs = changed.pop("training.epochs", [config.training.epochs] * 2)
     if changed:

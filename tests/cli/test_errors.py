@@ -25,6 +25,8 @@ def assert_one_line(result, code, *parts):
     ("args", "parts"),
     [
         (["train", "qick"], ["qick", "did you mean quick?"]),
+        (["train", ""], ["the name of the configuration is empty"]),
+        (["train", "--out", "", "--epochs", "0"], ["exists already"]),
         (["train", "missing.toml"], ["missing.toml", "no such file"]),
         (["train", "--set", "training.lerning_rate=1"], ["did you mean training.learning_rate?"]),
         (["train", "--set", "training.epochs=1.5"], ["training.epochs = 1.5", "whole number"]),

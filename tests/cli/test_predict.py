@@ -81,6 +81,13 @@ def test_a_bad_file_among_many_is_reported_and_the_others_go_through(mlp, model,
     assert error == f"mlp: {pictures / '001.png'}: is not a picture in a format that Pillow reads"
 
 
+def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = mlp("predict", "--model", model, "empty")
+    assert (result.code, result.out) == (1, "empty\t-\t-\n")
+    assert "mlp: empty: has no pictures in it\n" in result.err
+
+
 def test_dark_ink_on_light_paper_gives_the_same_answers(mlp, model, pictures):
     for path in pictures.iterdir():
         image = np.asarray(Image.open(path))
