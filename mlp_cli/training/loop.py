@@ -84,11 +84,13 @@ class Plan:
         past = max(0.0, step / self.total_steps - start) / (1 - start)
         return 1 - (1 - end) * past
 
-    def batches(self, state, data, in_background=True):
+    def batches(self, state, data, in_background=None):
         """A context with the minibatches of the present epoch that are still to come."""
         strengths = Strengths(*(getattr(self.augmentation, name) for name in Strengths._fields))
         warps = any(strengths._replace(smoothness=0))
         warp = Warp(data.dataset.image_shape, strengths, self.augmentation.groups) if warps else None
+        if in_background is None:
+            in_background = warps  # without warps, making a batch is too little work to be worth a thread
         first_step = state.epoch * self.steps_per_epoch
         batches = minibatches(
             data.dataset,
@@ -103,12 +105,13 @@ class Plan:
         return ahead(batches) if in_background else nullcontext(batches)
 
 
-def fit(state, data, config, after_step=None, in_background=True):
+def fit(state, data, config, after_step=None, in_background=None):
     """Train `state` until config.training.epochs are finished, or patience ends; yields each epoch's Record.
 
     `after_step(state, loss)` is called after every step with the mean loss of its batch. An exception from it
     stops training between two steps, with the state whole. Batches are made `in_background`, by a thread, or in the
-    loop itself; the numbers are the same. Raises DivergedError as soon as a loss is absurd.
+    loop itself, whichever is faster unless it is said; the numbers are the same. Raises DivergedError as soon as a
+    loss is absurd.
     """
     n = len(data.train_indices)
     plan = Plan(config, n)

@@ -85,6 +85,16 @@ def test_equal_seeds_give_equal_parameters_and_others_give_others(data):
     assert (final(1) != final(2)).any()
 
 
+def test_the_background_thread_changes_no_bit(data):
+    def final(in_background):
+        warp = ["augmentation.rotation=10", "augmentation.elastic=0.5", "augmentation.groups=3", "training.epochs=2"]
+        config, split, state = start(data, *warp, "training.dropout=0.1")
+        list(fit(state, split, config, in_background=in_background))
+        return state.network.parameters.flat
+
+    np.testing.assert_array_equal(final(True), final(False))
+
+
 def test_validation_images_are_never_trained_on(data):
     _, split, _ = start(data)
     assert len(split.train_indices) == 400
