@@ -39,11 +39,12 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
     if resume is not None and out is not None:
         raise click.UsageError("--resume goes on in the directory of the run; it cannot be combined with --out.")
     options = {"seed": seed, "epochs": epochs}
+    typed = ["mlp", *sys.argv[1:]]
     if resume is None:
         settings = load_config("default" if config is None else config, assignments, **options)
-        run, state, split, note = session.begin(settings, data, out, threads, sys.argv)
+        run, state, split, note = session.begin(settings, data, out, threads, typed)
     else:
-        run, state, split, note = session.resume(resume, config, assignments, options, data, threads, sys.argv)
+        run, state, split, note = session.resume(resume, config, assignments, options, data, threads, typed)
     if note:
         click.echo(f"note: {note}", err=True)
     _train(run, state, split, quiet)
