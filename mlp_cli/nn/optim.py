@@ -95,14 +95,11 @@ class AdamW(SGD):
 
 
 class WeightAverage:
-    """An exponential moving average of the parameters, θ̄ ← δθ̄ + (1 − δ)θ at every step: `average`, one vector.
+    """An exponential moving average of the parameters over the steps t: θ̄ ← δθ̄ + (1 − δ)θ, in the vector `average`.
 
-    It is taken every `EVERY` steps, with δ to that power, which costs less and tells no difference. Early in a run δ
-    is at most (1 + t)/(10 + t) after t steps, so that the first parameters are soon forgotten. Polyak & Juditsky
-    1992, "Acceleration of stochastic approximation by averaging".
+    Early in a run δ is at most t/(10 + t), so that the first parameters are soon forgotten; later it is `decay`.
+    Kingma & Ba 2015, "Adam", arXiv 1412.6980, section 7.2.
     """
-
-    EVERY = 8
 
     def __init__(self, parameters, decay):
         self.parameters, self.decay = parameters, decay
@@ -110,12 +107,11 @@ class WeightAverage:
         self._room = np.empty_like(self.average)
 
     def update(self, step):
-        """Take in the parameters after step number `step`."""
-        if step % self.EVERY == 0:
-            decay = min(self.decay**self.EVERY, (1 + step) / (10 + step))
-            change = np.subtract(self.parameters.flat, self.average, out=self._room)
-            change *= 1 - decay
-            self.average += change
+        """Take in the parameters after step number `step`, from 1."""
+        decay = min(self.decay, step / (10 + step))
+        change = np.subtract(self.parameters.flat, self.average, out=self._room)
+        change *= 1 - decay
+        self.average += change
 
 
 OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}

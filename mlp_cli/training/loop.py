@@ -130,6 +130,7 @@ def fit(state, data, config, after_step=None, in_background=None):
                     after_step(state, loss)
             log_y = log_probabilities(state.best_network(), data.validation.images)
             val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
+        learning_rate = plan.learning_rate(state.step - 1)  # of the last step, also where it was taken before resuming
         _check(val_loss, state, learning_rate)
         record = Record(
             epoch=state.epoch + 1,

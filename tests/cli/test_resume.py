@@ -13,10 +13,12 @@ from samples import RUN_FILES, blobs, write_data
 
 from mlp_cli.training.run import Run
 
-# Everything that has a state of its own: warps, dropout, the moving average, AdamW, checkpoints within an epoch.
+# Everything that has a state of its own: warps, dropout, the moving average, AdamW, and checkpoints within an epoch
+# of 10 steps and at its very end, before it is validated.
 EVERYTHING = [
     "training.optimizer=adamw", "training.learning_rate=0.01", "training.weight_average=0.9", "training.dropout=0.2",
     "training.label_smoothing=0.1", "training.weight_decay=0.01", "training.checkpoint_every=5",
+    "training.batch_size=40",
     "augmentation.rotation=10", "augmentation.elastic=0.5", "augmentation.groups=3", "augmentation.shrink_to=0.5",
 ]  # fmt: skip
 SETTINGS = [part for assignment in EVERYTHING for part in ("--set", assignment)]
@@ -60,8 +62,8 @@ def test_a_crash_at_any_write_loses_nothing(train, mlp, monkeypatch):
             assert same_results("whole", run)
         else:
             break
-    # 3 epochs of 13 steps: 8 checkpoints within, then 3 × (best or not, metrics, last), then run.json
-    assert crash_at > writes_of_start + 8 + 3 * 2 + 1
+    # 3 epochs of 10 steps: 6 checkpoints within, then 3 × (best or not, metrics, last), then run.json
+    assert crash_at > writes_of_start + 6 + 3 * 2 + 1
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path, data):

@@ -94,17 +94,20 @@ def test_schedules_return_python_floats_between_0_and_1_without_warm_up_too(name
 
 def test_weight_average_by_hand():
     parameters = one_weight(1.0)
-    average = WeightAverage(parameters, decay=0.5)  # to the power of 8 that is 1/256
-    for step in range(1, 17):
-        parameters.W[0][...] = step
+    average = WeightAverage(parameters, decay=0.5)
+    for step in range(1, 101):
         average.update(step)
-    # after step 8: (1·1 + 255·8)/256 = 2041/256; after step 16: (2041/256 + 255·16)/256
-    assert average.average[0] == pytest.approx((2041 / 256 + 255 * 16) / 256, rel=1e-12)
+    assert average.average[0] == 1.0
+    parameters.W[0][...] = 3.0
+    average.update(101)  # ½·1 + ½·3 = 2
+    average.update(102)  # ½·2 + ½·3 = 2.5
+    assert average.average[0] == pytest.approx(2.5, rel=1e-12)
 
 
 def test_weight_average_forgets_the_first_parameters_fast():
     parameters = one_weight(100.0)
     average = WeightAverage(parameters, decay=0.9999)
     parameters.W[0][...] = 1.0
-    average.update(8)
-    assert average.average[0] == pytest.approx(1 + 99 * (1 + 8) / (10 + 8))  # not 0.9999⁸
+    average.update(1)  # δ = 1/11
+    average.update(2)  # δ = 2/12
+    assert average.average[0] == pytest.approx(1 + 99 * (1 / 11) * (2 / 12))
