@@ -26,10 +26,12 @@ class SGD:
         if self.weight_decay:
             for W in self.parameters.W:
                 W *= 1 - learning_rate * self.weight_decay
-        self.parameters.flat -= np.multiply(self._direction(gradients.flat), learning_rate, out=self._room)
+        direction, factor = self._direction(gradients.flat)
+        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=self._room)
 
     def _direction(self, g):
-        return g
+        """The vector and the factor whose product, times −η, the parameters move by."""
+        return g, 1.0
 
 
 class Momentum(SGD):
@@ -44,7 +46,7 @@ class Momentum(SGD):
         v = self.state["velocity"]
         v *= self.momentum
         v += g
-        return v
+        return v, 1.0
 
 
 class Nesterov(Momentum):
@@ -55,9 +57,10 @@ class Nesterov(Momentum):
     """
 
     def _direction(self, g):
-        direction = np.multiply(super()._direction(g), self.momentum, out=self._room)
+        v, _ = super()._direction(g)
+        direction = np.multiply(v, self.momentum, out=self._room)
         direction += g
-        return direction
+        return direction, 1.0
 
 
 class AdamW(SGD):
@@ -79,19 +82,17 @@ class AdamW(SGD):
         m, v, steps = self.state["mean"], self.state["square"], self.state["steps"]
         steps += 1
         t = int(steps[0])
-        change = np.subtract(g, m, out=self._room)
-        change *= 1 - self.beta1
-        m += change
-        change = np.multiply(g, g, out=self._room)
-        change -= v
-        change *= 1 - self.beta2
-        v += change
+        m *= self.beta1
+        m += np.multiply(g, 1 - self.beta1, out=self._room)
+        square = np.multiply(g, g, out=self._room)
+        square *= 1 - self.beta2
+        v *= self.beta2
+        v += square
+        # m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ), the constants taken out of the vectors
+        root_of_correction = math.sqrt(1 - self.beta2**t)
         root = np.sqrt(v, out=self._room)
-        root *= 1 / math.sqrt(1 - self.beta2**t)
-        root += self.epsilon
-        direction = np.divide(m, root, out=self._room)
-        direction *= 1 / (1 - self.beta1**t)
-        return direction
+        root += self.epsilon * root_of_correction
+        return np.divide(m, root, out=self._room), root_of_correction / (1 - self.beta1**t)
 
 
 class WeightAverage:
