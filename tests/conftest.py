@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from samples import blobs, write_data
+from samples import BASE, blobs, write_data
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ SMALL = (
 def train(mlp, data):
     """Train a small network on the small data, in the directory `out`: train("run", "--seed", 1) -> Result."""
 
-    def call(out, *args, preset="default"):
-        return mlp("train", preset, "--data", data, *SMALL, *args, "--out", out)
+    def call(out, *args, config=BASE):
+        return mlp("train", config, "--data", data, *SMALL, *args, "--out", out)
 
     return call

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 
@@ -29,3 +30,4 @@ def blobs(n, seed, k=4, side=8):
 
 
 RUN_FILES = ["best.safetensors", "config.toml", "last.safetensors", "metrics.csv", "run.json"]
+BASE = str(Path(__file__).parent / "base.toml")

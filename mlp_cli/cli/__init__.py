@@ -46,9 +46,13 @@ def cli():
 
 def main(args=None):
     """Run the program and exit: errors become one line on stderr and their exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name or a sign that the terminal cannot show must not end the program
+            stream.reconfigure(errors="replace")
     try:
         cli.main(args, prog_name="mlp", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except MlpError as error:
         _fail(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -63,7 +67,8 @@ def main(args=None):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has left, as `head` does: nothing more to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(1)
     except MemoryError:
         _fail("not enough memory for this; make the network, the batch or the picture smaller", 2)

@@ -40,6 +40,8 @@ def command(model, data, split, as_json, fail_under):
     from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
     from mlp_cli.training.run import find_model
 
+    if fail_under is not None and fail_under != fail_under:
+        raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
     checkpoint = load_checkpoint(find_model(model))
     dataset = _load(checkpoint, data, split)
     classes = checkpoint.metadata.classes
@@ -66,25 +68,25 @@ def command(model, data, split, as_json, fail_under):
             "per_class": per_class,
             "confusion": confusion.tolist(),
         }
-        click.echo(json.dumps(result, ensure_ascii=False))
+        click.echo(json.dumps(result))
     else:
         click.echo(f"accuracy       {accuracy:.2%}  (95 % interval {interval[0]:.2%} to {interval[1]:.2%})")
         click.echo(f"cross-entropy  {loss:.4f}")
         click.echo(f"images         {len(dataset)}\n")
         click.echo(_table(per_class) + "\n")
         click.echo(_matrix(confusion, classes))
-    if fail_under is not None and accuracy * 100 < fail_under:
+    if fail_under is not None and round(accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
         raise BelowError(f"accuracy {accuracy:.2%} is below {fail_under:g} %")
 
 
 def _load(checkpoint, directory, split):
     """The images to measure on, checked against the model. Raises DataError."""
-    from mlp_cli.data.datasets import MNIST, load_dataset
+    from mlp_cli.data.datasets import MNIST, known_name, load_dataset
     from mlp_cli.errors import DataError
     from mlp_cli.training.loop import Data
 
     metadata = checkpoint.metadata
-    if directory is None and metadata.data != MNIST:
+    if directory is None and known_name(metadata.data_sha256) != MNIST:
         raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
     dataset = load_dataset("test" if split == "test" else "train", directory)
     name = directory or "the MNIST inside"

@@ -68,7 +68,10 @@ def _files(image):
     from PIL import Image
 
     endings = tuple(Image.registered_extensions())
-    names = sorted(name for name in os.listdir(image) if name.lower().endswith(endings))
+    try:
+        names = sorted(name for name in os.listdir(image) if name.lower().endswith(endings))
+    except OSError:
+        names = []
     return [os.path.join(image, name) for name in names] or [image]  # which is then said to have none
 
 
@@ -103,12 +106,13 @@ def _prepare(file, name, invert):
     from mlp_cli.images.digits import prepare
 
     if os.path.isdir(file):
-        raise ImageError(f"{name}: has no pictures in it")
+        raise ImageError(f"{name}: has no pictures in it, or none that may be read")
     if file != STDIN:
         return prepare(decode(file, name), name, invert)
     import io
 
-    return prepare(decode(io.BytesIO(sys.stdin.buffer.read()), "standard input"), "standard input", invert)
+    content = sys.stdin.buffer.read() if sys.stdin else b""
+    return prepare(decode(io.BytesIO(content), "standard input"), "standard input", invert)
 
 
 @dataclass
@@ -126,9 +130,11 @@ class Answer:
         return sorted(zip(self.classes, self.probabilities, strict=True), key=lambda pair: -pair[1])
 
     def line(self, top):
+        # A tab or a line break in a name would look like another column or picture.
+        path = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in self.path)
         if self.reason:
-            return f"{self.path}\t-\t-"
-        return "\t".join([self.path, *(f"{name}\t{p:.4f}" for name, p in self.ranking()[:top])])
+            return f"{path}\t-\t-"
+        return "\t".join([path, *(f"{name}\t{p:.4f}" for name, p in self.ranking()[:top])])
 
     def json(self):
         import json

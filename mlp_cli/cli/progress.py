@@ -39,13 +39,16 @@ class Progress:
         """Called after every epoch."""
         if self.quiet:
             return
-        self.bar.clear()
         width = len(str(self.epochs))
-        click.echo(
+        line = (
             f"epoch {record.epoch:{width}}/{self.epochs}  loss {record.train_loss:.4f}  "
-            f"accuracy {record.train_accuracy:.2%}  validation {record.val_accuracy:.2%}  {record.seconds:.2f} s",
-            err=True,
+            f"accuracy {record.train_accuracy:.2%}  validation {record.val_accuracy:.2%}  {record.seconds:.2f} s"
         )
+        try:
+            self.bar.clear()
+            click.echo(line, err=True)
+        except BrokenPipeError:  # who read the progress has left; the run goes on
+            self.quiet = self.bar.disable = True
 
     def close(self):
         """Take the bar off the screen."""

@@ -82,7 +82,7 @@ def _train(run, state, data, quiet):
     except DivergedError as error:
         outcome = "diverged"
         raise DivergedError(f"{error}; {run} keeps the last good state, of epoch {len(run.records)}") from None
-    except (StoppedError, KeyboardInterrupt):
+    except StoppedError:
         outcome = "stopped"
         raise
     finally:
@@ -92,13 +92,14 @@ def _train(run, state, data, quiet):
 
 
 class _Signals:
-    """Within it, the first Ctrl-C or SIGTERM is noted in `received`; a second one raises KeyboardInterrupt at once."""
+    """Within it, the first Ctrl-C or SIGTERM is noted in `received`; a second one ends the program at once."""
 
     def __enter__(self):
         import signal
 
         self.received = None
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]  # nohup
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *exception):
@@ -108,8 +109,10 @@ class _Signals:
             signal.signal(number, handler)
 
     def _note(self, number, frame):
+        from mlp_cli.errors import StoppedError
+
         if self.received:
-            raise KeyboardInterrupt
+            raise StoppedError("stopped at once; the last checkpoint is whole", number)
         self.received = number
 
 

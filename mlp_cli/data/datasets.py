@@ -82,8 +82,8 @@ def load_dataset(part, directory=None):
     if images.size == 0:
         raise DataError(f"{images_path}: has no images")
 
-    hashes = _sha256(images), _sha256(labels)
-    known = KNOWN.get(hashes)
+    hashes = {"images": _sha256(images), "labels": _sha256(labels)}
+    known = known_name(hashes)
     if directory is None and known != MNIST:
         raise DataError(f"{folder}: the MNIST in the package is damaged (wrong sha256); install mlp-cli again")
     classes = CLASS_NAMES.get(known) or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
@@ -96,9 +96,14 @@ def load_dataset(part, directory=None):
         labels=labels.astype(np.int64),
         image_shape=(height, width),
         classes=classes,
-        sha256=dict(zip(("images", "labels"), hashes, strict=True)),
+        sha256=hashes,
         directory=directory,
     )
+
+
+def known_name(sha256):
+    """The name of the known data set of these hashes, as in `Dataset.sha256`; None if it is another."""
+    return KNOWN.get((sha256.get("images"), sha256.get("labels")))
 
 
 def split_indices(n, validation, rng):
@@ -130,12 +135,15 @@ def _sha256(array):
 
 
 def _classes_in(folder):
+    path = folder / CLASS_NAMES_FILE
     try:
-        names = (folder / CLASS_NAMES_FILE).read_text("utf-8").split("\n")
+        names = [line.strip() for line in path.read_text("utf-8").rstrip().splitlines()]
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{folder / CLASS_NAMES_FILE}: cannot be read as text, one class name per line: {error}"
-        ) from None
-    return tuple(name.strip() for name in names if name.strip())
+        raise DataError(f"{path}: cannot be read as text, one class name per line: {error}") from None
+    for number, name in enumerate(names, start=1):
+        if not name or not name.isprintable() or name in names[: number - 1]:
+            problem = "is there already" if name and name.isprintable() else "is empty or cannot be printed"
+            raise DataError(f"{path}: the class name in line {number} {problem}; each line names one class")
+    return tuple(names)

@@ -1,6 +1,5 @@
 """Any picture file that Pillow opens, as a grey page."""
 
-import struct
 import warnings
 
 import numpy as np
@@ -10,18 +9,7 @@ from mlp_cli.errors import ImageError
 
 # A page of 600 dots per inch is 35 megapixels; four times that is no photo of a digit but an attack on memory.
 MAX_PIXELS = 144_000_000
-# Pillow has no exception of its own for damaged files: these are what its decoders raise on them.
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    struct.error,
-    EOFError,
-    OverflowError,
-)
+LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
 
 
 def decode(file, name):
@@ -48,8 +36,10 @@ def decode(file, name):
         raise ImageError(f"{name}: is not a picture in a format that Pillow reads") from None
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file") from None
-    except DECODER_ERRORS as error:
-        reason = getattr(error, "strerror", None) or error
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow has none of its own for damaged files: its decoders raise a dozen kinds
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"{name}: the picture cannot be read: {reason}") from None
 
 
@@ -67,4 +57,7 @@ def _grey(picture):
 def _stretched(values):
     values = np.nan_to_num(values, posinf=0, neginf=0)
     low, high = values.min(), values.max()
-    return np.uint8(np.rint((values - low) * (255 / (high - low)))) if high > low else np.zeros(values.shape, np.uint8)
+    # A page of one level, give or take a little, is blank; to stretch it would make ink of its noise.
+    if high - low <= LEAST_SPREAD * max(abs(low), abs(high)):
+        return np.zeros(values.shape, np.uint8)
+    return np.uint8(np.rint((values - low) * (255 / (high - low))))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from mlp_cli.errors import ImageError
 
@@ -56,11 +55,7 @@ def normalise(ink):
     """
     height, width = ink.shape
     side = max(height, width, SMALLEST_SQUARE)
-    square = np.zeros((side, side), np.float32)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = ink
-    method = Image.Resampling.BOX if side >= BOX else Image.Resampling.BILINEAR
-    small = np.asarray(Image.fromarray(square).resize((BOX, BOX), method))
+    small = _area_weights(height, side) @ ink @ _area_weights(width, side).T  # (20, h) @ (h, w) @ (w, 20)
     small = np.rint(small * (255 / small.max()))
     row, column = centre_of_mass(small)
     room = SIDE - BOX
@@ -69,6 +64,15 @@ def normalise(ink):
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[y : y + BOX, x : x + BOX] = small
     return image
+
+
+def _area_weights(size, side):
+    """The share that each of `size` pixels, in the middle of a line of `side`, has in each of 20 equal parts of the
+    line: (20, size)."""
+    pixels = (side - size) // 2 + np.arange(size)
+    edges = np.linspace(0, side, BOX + 1)[:, None]
+    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    return np.clip(overlap, 0, None) * (BOX / side)
 
 
 def is_mnist_like(page):

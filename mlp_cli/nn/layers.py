@@ -87,9 +87,9 @@ class Dropout(NamedTuple):
     masks: list
 
     @classmethod
-    def draw(cls, rng, m, hidden, share):
+    def draw(cls, rng, m, hidden, share, dtype=np.float32):
         """New masks for m examples and `hidden` units per layer."""
-        return cls(share, [(rng.random((m, h), np.float32) >= share) / np.float32(1 - share) for h in hidden])
+        return cls(share, [(rng.random((m, h), np.float32) >= share) / dtype(1 - share) for h in hidden])
 
 
 def he(d, h):

@@ -7,7 +7,8 @@ import numpy as np
 
 def confusion_matrix(labels, predictions, k):
     """Counts (k, k): row is the true class, column the predicted one."""
-    return np.bincount(labels * k + predictions, minlength=k * k).reshape(k, k)
+    pairs = np.asarray(labels, np.int64) * k + predictions
+    return np.bincount(pairs, minlength=k * k).reshape(k, k)
 
 
 def wilson_interval(correct, n, z=1.959964):

@@ -46,16 +46,19 @@ class MLP:
     >>> logits = model.forward(images)[-1]            # images: (m, 784) in [0, 1]
     >>> gradients = model.gradients(images, labels)   # gradients.W[0]: (784, 128)
 
-    With a generator `rng` the weights start normally distributed, by He's rule for ReLU and Glorot's
+    With a generator or seed `rng` the weights start normally distributed, by He's rule for ReLU and Glorot's
     for sigmoid and tanh; without one they are zero, to be filled. Biases start at zero.
     """
 
     def __init__(self, sizes, activation="relu", rng=None, dtype=np.float32):
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}, and must be one of {', '.join(ACTIVATIONS)}")
         self.sizes = list(sizes)
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
-        self.parameters = Parameters(sizes, dtype)
+        self.parameters = Parameters(self.sizes, dtype)
         if rng is not None:
+            rng = np.random.default_rng(rng)
             for W in self.parameters.W:
                 W[...] = rng.standard_normal(W.shape) * self.activation.initial_std(*W.shape)
 
@@ -70,6 +73,8 @@ class MLP:
         With `buffers` the arrays live there and the next call overwrites them; they are new otherwise.
         With `dropout`, a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask.
         """
+        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
+            raise ValueError(f"x has the shape {x.shape}, and must have (m, {self.sizes[0]}), a row per example")
         m = len(x)
         buffers = buffers or self.buffers(m)
         a = [x]
@@ -104,9 +109,21 @@ class MLP:
 
     def loss(self, x, labels):
         """Mean cross-entropy of images x (m, sizes[0]) with labels (m,): a float, in nats."""
+        labels = self._checked(x, labels)
         return float(cross_entropy(log_softmax(self.forward(x)[-1]), labels).mean())
 
     def gradients(self, x, labels):
         """The gradients of `loss`, one forward and one backward pass: Parameters."""
+        labels = self._checked(x, labels)
         a = self.forward(x)
         return self.backward(a, cross_entropy_dz(log_softmax(a[-1]), labels))
+
+    def _checked(self, x, labels):
+        """The labels as an array, if they are one whole number from 0 to k − 1 for each of at least one example."""
+        labels = np.asarray(labels)
+        k = self.sizes[-1]
+        if labels.shape != (len(x),) or labels.dtype.kind not in "iu" or not len(x):
+            raise ValueError(f"labels are {labels.dtype} of the shape {labels.shape}, and must be integers ({len(x)},)")
+        if labels.min() < 0 or labels.max() >= k:
+            raise ValueError(f"labels go from {labels.min()} to {labels.max()}, and must lie from 0 to {k - 1}")
+        return labels

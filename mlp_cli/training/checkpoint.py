@@ -9,11 +9,13 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import safetensors
 import safetensors.numpy
+from msgspec import Meta
 
 from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP
@@ -23,21 +25,25 @@ from mlp_cli.training.state import Progress
 FORMAT = 1
 
 
+Count = Annotated[int, Meta(ge=0)]
+Side = Annotated[int, Meta(ge=1, le=65535)]  # of an image, in pixels
+
+
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a checkpoint that is not a tensor.
 
-    `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of these
-    parameters (None before the first validation). `progress` is what only `--resume` needs.
+    `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
+    validation until then (None before the first). `progress` is what only `--resume` needs.
     """
 
     format: int
     config: Config
     data: str
     data_sha256: dict[str, str]
-    classes: tuple[str, ...]
-    image_shape: tuple[int, int]
-    epoch: int
-    step: int
+    classes: Annotated[tuple[str, ...], Meta(min_length=1, max_length=256)]
+    image_shape: tuple[Side, Side]
+    epoch: Count
+    step: Count
     val_accuracy: float | None = None
     val_loss: float | None = None
     progress: Progress | None = None
@@ -45,12 +51,24 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as read: the network, the metadata, and the other tensors (the optimiser's) by name."""
+    """A checkpoint as read: the network, the metadata, and all tensors by name."""
 
     path: Path
     network: MLP
     metadata: Metadata
     tensors: dict[str, np.ndarray]
+
+    def copy(self, name, view):
+        """Copy the tensor `name` into an array of its shape and type. Raises ModelError if it is not like that."""
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            raise ModelError(f"{self.path}: has no tensor {name}")
+        if tensor.shape != view.shape or tensor.dtype != view.dtype:
+            wanted = f"where its configuration and classes ask for {_form(view)}"
+            raise ModelError(f"{self.path}: {name} is {_form(tensor)}, {wanted}")
+        if not np.isfinite(tensor).all():
+            raise ModelError(f"{self.path}: {name} has entries that are not finite numbers; it cannot be used")
+        view[...] = tensor
 
     def __str__(self):
         accuracy = self.metadata.val_accuracy
@@ -60,7 +78,7 @@ class Checkpoint:
 def to_bytes(network, metadata, tensors=None):
     """The file of a checkpoint. Equal contents give equal bytes."""
     values = msgspec.to_builtins(metadata)
-    strings = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+    strings = {key: json.dumps(value) for key, value in values.items()}
     content = safetensors.numpy.save(network.parameters.named() | (tensors or {}), strings)
     return _with_sorted_metadata(content)
 
@@ -75,8 +93,11 @@ def _with_sorted_metadata(content):
     return struct.pack("<Q", len(text)) + text + content[8 + size :]
 
 
-def load_checkpoint(path):
-    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
+def load_checkpoint(path, averaged=True):
+    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite.
+
+    Where the file has a weight average, as last.safetensors may, that is the network, unless `averaged` is False.
+    """
     path = Path(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -88,28 +109,24 @@ def load_checkpoint(path):
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path}: is not a whole safetensors file ({error})") from None
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise ModelError(f"{path}: has tensors of a kind that numpy does not have ({error})") from None
     metadata = _parse(path, strings)
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
     network = MLP(sizes, metadata.config.network.activation)
+    checkpoint = Checkpoint(path, network, metadata, tensors)
     for name, view in network.parameters.named().items():
-        tensor = tensors.pop(name, None)
-        if tensor is None:
-            raise ModelError(f"{path}: has no tensor {name}")
-        if tensor.shape != view.shape or tensor.dtype != view.dtype:
-            raise ModelError(
-                f"{path}: {name} is {_form(tensor)}, where its configuration and classes ask for {_form(view)}"
-            )
-        if not np.isfinite(tensor).all():
-            raise ModelError(f"{path}: {name} has entries that are not finite numbers; the training behind it failed")
-        view[...] = tensor
-    return Checkpoint(path, network, metadata, tensors)
+        checkpoint.copy(name, view)
+    if averaged and "average" in tensors:
+        checkpoint.copy("average", network.parameters.flat)
+    return checkpoint
 
 
 def _parse(path, strings):
     try:
         values = {key: json.loads(value) for key, value in strings.items()}
         format_number = values["format"]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise ModelError(f"{path}: is a safetensors file, but not a checkpoint of mlp") from None
     if format_number != FORMAT:
         raise ModelError(
@@ -117,9 +134,12 @@ def _parse(path, strings):
             "upgrade with pip install -U mlp-cli"
         )
     try:
-        return msgspec.convert(values, Metadata)
+        metadata = msgspec.convert(values, Metadata)
     except msgspec.ValidationError as error:
         raise ModelError(f"{path}: its metadata is damaged: {error}") from None
+    if not all(map(str.isprintable, metadata.classes)):
+        raise ModelError(f"{path}: its metadata is damaged: class names that cannot be printed")
+    return metadata
 
 
 def _form(array):

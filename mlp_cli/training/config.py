@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from mlp_cli.errors import ConfigError
 
+TOML_ERRORS = (ValueError, RecursionError)  # also of numbers too long, and of nesting too deep
 PRESET_ORDER = ("plain", "quick", "default", "accurate")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -144,11 +145,11 @@ def _read(name):
         raise ConfigError(f"the name of the configuration is empty (presets: {', '.join(presets())})")
     path = presets().get(str(name)) or Path(name)
     try:
-        return path, tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return path, tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not TOML: it is not UTF-8 text") from None
+    except TOML_ERRORS as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
     except FileNotFoundError:
         known = ", ".join(presets())
         guess = _did_you_mean(str(name), presets())
@@ -163,8 +164,8 @@ def _assign(table, assignment):
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
         raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as training.learning_rate=0.05")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
+        (value,) = tomllib.loads(f"value = {text}").values()
+    except TOML_ERRORS as error:
         # A shell eats the quotes of network.activation="tanh", so a bare word is taken as a string.
         if not re.fullmatch(r"[A-Za-z][\w-]*", text):
             raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value: {error}") from None

@@ -8,10 +8,13 @@ import contextlib
 import json
 import os
 import platform
+import weakref
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 import threadpoolctl
 
@@ -19,6 +22,11 @@ from mlp_cli.errors import DivergedError, ModelError, RunError
 from mlp_cli.training.checkpoint import FORMAT, Metadata, to_bytes
 from mlp_cli.training.config import to_toml
 from mlp_cli.training.loop import Record
+
+try:
+    import fcntl
+except ImportError:  # Windows: runs are not locked there
+    fcntl = None
 
 RUNS = Path("runs")
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "mnist.safetensors"
@@ -34,6 +42,7 @@ class Run:
         self.dataset = dataset
         self.records = []
         self.facts = {}
+        self._unlock = lambda: None
 
     def __str__(self):
         return str(self.directory)
@@ -58,17 +67,35 @@ class Run:
         self.write(CONFIG, to_toml(self.config))
         self._write_facts()
         self._write_metrics()
-        self.write(BEST, self._checkpoint(state, for_resume=False))
+        if self.config.training.epochs == 0:
+            self.write(BEST, self._checkpoint(state, for_resume=False))
         self.save(state)
 
-    def resume(self, facts, state, threads, command):
-        """Take up a run of which run.json said `facts`, and whose last checkpoint gave `state`."""
-        resumed = {"at": now(), "step": state.step, "threads": threads, "command": command}
-        self.facts = facts | {"outcome": "running", "ended": None, "resumed": [*facts.get("resumed", []), resumed]}
+    def lock(self):
+        """Keep other processes from training in this directory, until this one ends. Raises RunError if one does."""
+        if fcntl is None:
+            return
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        self._unlock = weakref.finalize(self, os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{self.directory}: is being trained by another process; wait for it, or stop it") from None
+
+    def read_records(self, state):
+        """Read metrics.csv up to the epochs of `state`. Raises RunError if it has not those."""
         # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
         self.records = self._read_metrics()[: state.epoch]
         if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
             raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
+
+    def resume(self, facts, state, threads, command, is_finished):
+        """Take up a run of which run.json said `facts`; one that is finished is left as it is."""
+        self.facts = facts
+        if is_finished:
+            return
+        resumed = {"at": now(), "step": state.step, "threads": threads, "command": command}
+        self.facts |= {"outcome": "running", "ended": None, "resumed": [*facts["resumed"], resumed]}
         self.write(CONFIG, to_toml(self.config))
         self._write_facts()
         self._write_metrics()
@@ -87,14 +114,18 @@ class Run:
         """Write down an epoch that has ended: its row, the state if it is the best so far, and the last state."""
         self.records.append(record)
         if record.epoch == state.progress.best_epoch:
-            self.write(BEST, self._checkpoint(state, for_resume=False, record=record))
+            self.write(BEST, self._checkpoint(state, for_resume=False))
         self._write_metrics()
         self.save(state)  # the last of the three, so a run that was cut between them does this epoch again
 
     def end(self, outcome):
         """Write into run.json how and when the run ended."""
-        self.facts |= {"outcome": outcome, "ended": now()}
-        self._write_facts()
+        try:
+            if self.facts["outcome"] != "finished":
+                self.facts |= {"outcome": outcome, "ended": now()}
+                self._write_facts()
+        finally:
+            self._unlock()
 
     def write(self, name, content):
         """Replace the file `name` by `content` (bytes or str), all at once. Raises RunError and keeps the old file."""
@@ -105,7 +136,8 @@ class Run:
             rest = "what was there before is whole" if self.directory.is_dir() else "the run directory is gone"
             raise RunError(f"{path}: cannot be written: {error.strerror}; {rest}") from None
 
-    def _checkpoint(self, state, *, for_resume, record=None):
+    def _checkpoint(self, state, *, for_resume):
+        latest = self.records[-1] if self.records else None
         metadata = Metadata(
             format=FORMAT,
             config=self.config,
@@ -115,8 +147,8 @@ class Run:
             image_shape=self.dataset.image_shape,
             epoch=state.epoch,
             step=state.step,
-            val_accuracy=record and record.val_accuracy,
-            val_loss=record and record.val_loss,
+            val_accuracy=latest and latest.val_accuracy,
+            val_loss=latest and latest.val_loss,
             progress=state.present_progress() if for_resume else None,
         )
         if for_resume:
@@ -124,7 +156,7 @@ class Run:
         return to_bytes(state.best_network(), metadata)
 
     def _write_facts(self):
-        self.write(RUN, json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n")
+        self.write(RUN, json.dumps(self.facts, indent=2) + "\n")
 
     def _read_metrics(self):
         path = self.directory / METRICS
@@ -173,6 +205,8 @@ def make_directory(out=None):
                 directory.mkdir()
                 return directory
     except FileExistsError as error:
+        if out is None:
+            raise RunError(f"{RUNS}: is not a directory; choose another place with --out") from None
         raise RunError(
             f"{error.filename}: exists already; nothing is ever overwritten, so choose another --out"
         ) from None
@@ -185,13 +219,27 @@ def read_facts(directory):
     path = Path(directory) / RUN
     try:
         facts = json.loads(path.read_bytes())
-        return {"threads": int(facts["threads"]), "data": dict(facts["data"]), **facts}
+        msgspec.convert(facts, _Facts)
     except FileNotFoundError:
         raise RunError(f"{directory}: is not a run directory: it has no {RUN}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError):
-        raise RunError(f"{path}: is not the run.json that mlp wrote") from None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: is not the run.json that mlp wrote ({error})") from None
+    return facts
+
+
+class _Where(msgspec.Struct):
+    directory: str | None
+
+
+class _Facts(msgspec.Struct):
+    """What resuming relies on in run.json."""
+
+    outcome: str
+    threads: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    data: _Where
+    resumed: list
 
 
 def find_model(model=None):
@@ -204,7 +252,8 @@ def find_model(model=None):
     if not path.is_dir():
         return path
     if not (path / BEST).is_file():
-        raise ModelError(f"{path}: is not a run directory: it has no {BEST}")
+        known = "no epoch of this run has ended yet" if (path / LAST).is_file() else "is not a run directory"
+        raise ModelError(f"{path}: {known}: it has no {BEST}")
     return path / BEST
 
 
@@ -221,7 +270,7 @@ def environment():
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: _version(name) for name in packages},
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
         "blas": [
@@ -230,6 +279,13 @@ def environment():
             if info["user_api"] == "blas"
         ],
     }
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a source tree that is not installed
+        return None
 
 
 def _cpu():

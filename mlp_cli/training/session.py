@@ -7,14 +7,18 @@ from typing import NamedTuple
 import threadpoolctl
 
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.errors import ConfigError, RunError
+from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.training.checkpoint import load_checkpoint
 from mlp_cli.training.config import differences, load_config
-from mlp_cli.training.loop import Data, out_of_patience
+from mlp_cli.training.loop import Data, Plan, out_of_patience
 from mlp_cli.training.run import CONFIG, LAST, Run, make_directory, read_facts
 from mlp_cli.training.state import State
 
 DEFAULT_THREADS = 1
+
+
+# What may change when a run goes on: it changes no step that was taken.
+CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
 
 
 class Session(NamedTuple):
@@ -32,11 +36,12 @@ def begin(config, directory=None, out=None, threads=None, command=()):
     Nothing is left behind when that fails. Raises DataError or RunError.
     """
     dataset = load_dataset("train", directory)
-    threads = _limit(threads or DEFAULT_THREADS)
+    threads = _limit(DEFAULT_THREADS if threads is None else threads)
     data = Data.split(dataset, config)
     state = State.new(config, dataset)
     run = Run(make_directory(out), config, dataset)
     try:
+        run.lock()
         run.start(state, threads, command)
     except BaseException:
         shutil.rmtree(run.directory, ignore_errors=True)
@@ -51,37 +56,50 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     the configuration differs from the run's in more than the epochs, RunError where the data or the files do.
     """
     facts = read_facts(run_directory)
-    checkpoint = load_checkpoint(Path(run_directory) / LAST)
+    checkpoint = load_checkpoint(Path(run_directory) / LAST, averaged=False)
     metadata = checkpoint.metadata
     if metadata.progress is None:
         raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")
     config = load_config(Path(run_directory) / CONFIG if config is None else config, assignments, **(options or {}))
-    changed = differences(metadata.config, config)
-    epochs_before, epochs = changed.pop("training.epochs", [config.training.epochs] * 2)
-    if changed:
-        changes = "; ".join(f"{key} was {old!r} and would be {new!r}" for key, (old, new) in changed.items())
-        raise ConfigError(f"{run_directory}: only training.epochs can change when a run goes on, but {changes}")
-    if epochs < metadata.epoch:
-        raise ConfigError(f"{run_directory}: has {metadata.epoch} epochs already; {epochs} would undo some")
+    changes = [
+        f"{key} was {old!r} and would be {new!r}"
+        for key, (old, new) in differences(metadata.config, config).items()
+        if key not in CHANGEABLE
+    ]
+    if changes:
+        allowed = ", ".join(CHANGEABLE)
+        raise ConfigError(f"{run_directory}: {'; '.join(changes)}; only {allowed} can change when a run goes on")
 
-    dataset = load_dataset("train", directory or facts["data"].get("directory"))
-    if dataset.sha256 != metadata.data_sha256:
+    dataset = load_dataset("train", facts["data"].get("directory") if directory is None else directory)
+    if (dataset.sha256, dataset.classes) != (metadata.data_sha256, metadata.classes):
         where = dataset.directory or "the MNIST inside"
         raise RunError(f"{run_directory}: was trained on other data ({metadata.data}) than {where}")
-    threads = _limit(threads or facts["threads"])
+    data = Data.split(dataset, config)
+    steps_per_epoch = Plan(config, len(data.train_indices)).steps_per_epoch
+    if not metadata.epoch * steps_per_epoch <= metadata.step <= (metadata.epoch + 1) * steps_per_epoch:
+        raise ModelError(f"{checkpoint.path}: its step {metadata.step} is not in its epoch; it cannot be resumed")
+    epochs, epochs_before = config.training.epochs, metadata.config.training.epochs
+    if metadata.step > epochs * steps_per_epoch:
+        raise ConfigError(f"{run_directory}: is past {epochs} epochs already; --epochs takes more")
+
+    threads = _limit(facts["threads"] if threads is None else threads)
     state = State.restore(checkpoint)
     run = Run(run_directory, config, dataset)
-    run.resume(facts, state, threads, command)
-
+    run.lock()
+    run.read_records(state)
     note = None
-    if epochs == metadata.epoch or out_of_patience(state, config):
-        note = f"{run_directory} is finished, with {metadata.epoch} epochs; --epochs with more extends it"
+    if epochs == metadata.epoch:
+        note = f"{run_directory} is finished, with {epochs} epochs; --epochs with more extends it"
+    elif out_of_patience(state, config):
+        note = f"{run_directory} is out of patience after {metadata.epoch} epochs; --set training.patience=0 extends it"
     elif epochs != epochs_before and config.training.schedule != "constant":
         note = (
             f"the {config.training.schedule} schedule is now that of {epochs} epochs, not of {epochs_before}: "
             "the learning rate goes on from where it would be in such a run"
         )
-    return Session(run, state, Data.split(dataset, config), note)
+    is_finished = epochs == metadata.epoch or out_of_patience(state, config)
+    run.resume(facts, state, threads, command, is_finished)
+    return Session(run, state, data, note)
 
 
 def _limit(threads):

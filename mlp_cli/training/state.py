@@ -1,11 +1,12 @@
 """All that changes during a run: how it begins, and how it comes back from a checkpoint."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
+from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP, OPTIMIZERS, WeightAverage
 
 
@@ -33,7 +34,7 @@ class Progress(msgspec.Struct, kw_only=True):
 
     epoch_loss: float = 0.0  # summed over the examples of this epoch so far
     epoch_correct: int = 0  # of the examples of this epoch so far
-    best_epoch: int = 0  # of the best validation accuracy, and among equals of the lowest loss
+    best_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the best accuracy, and among equals of the lowest loss
     best_accuracy: float = 0.0
     best_loss: float = 0.0
     batches_rng: dict
@@ -63,15 +64,20 @@ class State:
 
     @classmethod
     def restore(cls, checkpoint):
-        """The state that a checkpoint for resuming holds, exactly."""
+        """The state that a checkpoint for resuming holds, exactly. Raises ModelError for one that is damaged."""
         metadata, network = checkpoint.metadata, checkpoint.network
         streams = Streams.from_seed(metadata.config.seed)
-        _set(streams.batches, metadata.progress.batches_rng)
-        _set(streams.dropout, metadata.progress.dropout_rng)
+        try:
+            streams.batches.bit_generator.state = metadata.progress.batches_rng
+            streams.dropout.bit_generator.state = metadata.progress.dropout_rng
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise ModelError(f"{checkpoint.path}: its random state is damaged, so it cannot be resumed") from None
+        if metadata.progress.best_epoch > metadata.epoch:
+            raise ModelError(f"{checkpoint.path}: its progress is damaged, so it cannot be resumed")
         movers = _movers(metadata.config, network)
         state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step)
         for name, tensor in state.tensors().items():
-            tensor[...] = checkpoint.tensors[name]
+            checkpoint.copy(name, tensor)
         return state
 
     def tensors(self):
@@ -112,7 +118,3 @@ def _movers(config, network):
 
 def _get(generator):
     return generator.bit_generator.state
-
-
-def _set(generator, state):
-    generator.bit_generator.state = state

@@ -142,7 +142,7 @@ def test_bad_checkpoints(train, mlp, what):
         Path("bad.safetensors").write_bytes(damage(good))
     assert_one_line(mlp("eval", "bad.safetensors"), 2, "bad.safetensors", message)
     assert_one_line(mlp("predict", "--model", "bad.safetensors", "x.png"), 2, "bad.safetensors", message)
-    assert_one_line(mlp("eval", "run"), 2, "run: is not a run directory: it has no best.safetensors")
+    assert_one_line(mlp("eval", "run"), 2, "run: no epoch of this run has ended yet: it has no best.safetensors")
 
 
 def _picture(path, what):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -59,6 +60,23 @@ def test_fail_under_exits_with_3_after_printing_the_result(trained, mlp, data):
     assert json.loads(result.out)["accuracy"] < 1
     assert "is below 100 %" in result.err
     assert mlp("eval", "run", "--data", data, "--fail-under", "10").code == 0
+
+
+def test_fail_under_lets_its_own_value_pass(mlp, monkeypatch, trained, data):
+    from mlp_cli.training import evaluate
+
+    monkeypatch.setattr(evaluate, "loss_and_accuracy", lambda log_y, labels: (1.0, 29 / 100))  # · 100 is 28.99…
+    assert mlp("eval", "run", "--data", data, "--fail-under", "29").code == 0
+    assert mlp("eval", "run", "--data", data, "--fail-under", "29.01").code == 3
+    assert mlp("eval", "run", "--data", data, "--fail-under", "nan").code == 2
+
+
+def test_a_data_set_of_ones_own_in_a_folder_named_mnist_is_not_mnist(train, mlp, data, tmp_path):
+    folder = tmp_path / "MNIST"
+    shutil.copytree(data, folder)
+    train("run", "--data", folder)
+    result = mlp("eval", "run")
+    assert (result.code, "say where that is with --data" in result.err) == (2, True)
 
 
 def test_class_names_are_shown(train, mlp, data, tmp_path):

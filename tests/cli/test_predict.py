@@ -85,7 +85,7 @@ def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
     (tmp_path / "empty").mkdir()
     result = mlp("predict", "--model", model, "empty")
     assert (result.code, result.out) == (1, "empty\t-\t-\n")
-    assert "mlp: empty: has no pictures in it\n" in result.err
+    assert "mlp: empty: has no pictures in it" in result.err
 
 
 def test_dark_ink_on_light_paper_gives_the_same_answers(mlp, model, pictures):
@@ -115,3 +115,9 @@ def test_a_model_of_other_image_sizes_says_that_it_cannot_read_pictures(train, m
     train("run")
     result = mlp("predict", "--model", "run", pictures / "000.png")
     assert (result.code, "8×8 pixels" in result.err) == (2, True)
+
+
+def test_a_name_with_a_tab_or_a_line_break_stays_one_line_of_three_columns(mlp, model, mnist, tmp_path):
+    name = "a\tb\nc.png"
+    Image.fromarray(mnist.images[0].reshape(28, 28)).save(tmp_path / name, "PNG")
+    assert mlp("predict", "--model", model, name).out.startswith("a\\tb\\nc.png\t7\t")

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from samples import RUN_FILES, blobs, write_data
 
 from mlp_cli.training.run import Run
@@ -119,7 +121,8 @@ def test_a_finished_run_says_so_and_stays_as_it_is(train, mlp):
         (["--set", "training.batch_size=64"], "training.batch_size was 32 and would be 64"),
         (["--seed", "9"], "seed was 0 and would be 9"),
         (["plain"], "training.optimizer was 'nesterov' and would be 'sgd'"),
-        (["--epochs", "2"], "has 3 epochs already"),
+        (["--epochs", "2"], "run: is past 2 epochs already"),
+        (["--threads", "0"], "--threads"),
         (["--out", "other"], "cannot be combined with --out"),
     ],
 )
@@ -172,3 +175,83 @@ def test_patience_ends_a_run_and_the_best_epoch_is_kept(train):
     result = train("run", "--epochs", "500", "--set", "training.patience=3", "--json", "--quiet")
     values = json.loads(result.out)
     assert values["epochs"] == values["best_epoch"] + 3 < 500
+
+
+def test_a_run_that_patience_ended_says_so_and_goes_on_without_it(train, mlp):
+    train("run", "--epochs", "500", "--set", "training.patience=3", "--quiet")
+    before = {name: Path("run", name).read_bytes() for name in RUN_FILES}
+    result = mlp("train", "--resume", "run", "--epochs", "600")
+    assert (result.code, "out of patience" in result.err, "--set training.patience=0" in result.err) == (0, True, True)
+    assert {name: Path("run", name).read_bytes() for name in RUN_FILES} == before
+    done = len(before["metrics.csv"].splitlines()) - 1
+    assert mlp("train", "--resume", "run", "--epochs", done + 2, "--set", "training.patience=0").code == 0
+    assert len(Path("run/metrics.csv").read_text().splitlines()) == done + 3
+
+
+def test_a_run_that_stopped_in_an_epoch_is_not_cut_back_into_it(train, mlp, monkeypatch):
+    save = Run.save
+
+    def save_and_crash(run, state):
+        save(run, state)
+        if state.step == 15:
+            raise CrashError
+
+    monkeypatch.setattr(Run, "save", save_and_crash)
+    with pytest.raises(CrashError):
+        train("run", "--set", "training.checkpoint_every=5")
+    result = mlp("train", "--resume", "run", "--epochs", "1")
+    assert (result.code, "is past 1 epochs already" in result.err) == (2, True)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(train, mlp):
+    fcntl = pytest.importorskip("fcntl")
+    train("run")
+    other = os.open("run", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    result = mlp("train", "--resume", "run", "--epochs", "5")
+    os.close(other)
+    assert (result.code, "is being trained by another process" in result.err) == (2, True)
+    assert mlp("train", "--resume", "run", "--epochs", "5").code == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda tensors, progress: tensors.pop("optimizer.velocity"), "has no tensor optimizer.velocity"),
+        (
+            lambda tensors, progress: tensors.update({"optimizer.velocity": np.zeros(1, np.float32)}),
+            "velocity is 1 float",
+        ),
+        (
+            lambda tensors, progress: tensors["optimizer.velocity"].fill(np.nan),
+            "has entries that are not finite",
+        ),
+        (lambda tensors, progress: progress.update(batches_rng={}), "random state is damaged"),
+        (lambda tensors, progress: progress["batches_rng"].update(bit_generator="MT19937"), "random state is damaged"),
+        (lambda tensors, progress: progress.update(best_epoch=99), "progress is damaged"),
+        (lambda tensors, progress: progress.update(best_epoch=-1), "metadata is damaged"),
+    ],
+)
+def test_a_damaged_state_is_one_clear_line(train, mlp, damage, message):
+    train("run")
+    path = Path("run/last.safetensors")
+    with safetensors.safe_open(path, framework="numpy") as file:
+        strings = file.metadata()
+    tensors, progress = safetensors.numpy.load_file(path), json.loads(strings["progress"])
+    damage(tensors, progress)
+    safetensors.numpy.save_file(tensors, path, strings | {"progress": json.dumps(progress)})
+    result = mlp("train", "--resume", "run", "--epochs", "5")
+    assert (result.code, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    "change", [{"threads": "1"}, {"threads": 0}, {"resumed": None}, {"data": []}, {"data": {"directory": 5}}]
+)
+def test_a_run_json_with_nonsense_in_it_is_one_clear_line(train, mlp, change):
+    train("run")
+    facts = json.loads(Path("run/run.json").read_bytes())
+    Path("run/run.json").write_text(json.dumps(facts | change))
+    result = mlp("train", "--resume", "run", "--epochs", "5")
+    assert (result.code, "is not the run.json that mlp wrote" in result.err) == (2, True)

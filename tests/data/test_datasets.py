@@ -65,8 +65,19 @@ def test_256_classes_and_oblong_images_are_fine(tmp_path):
 
 def test_class_names_come_from_classes_txt(tmp_path):
     write_data(tmp_path, *blobs(20, seed=0))
-    (tmp_path / "classes.txt").write_text("ka\nki\n\nku\nke\nko\n", "utf-8")
+    (tmp_path / "classes.txt").write_text("ka\nki\nku\nke\nko\n\n", "utf-8")
     assert load_dataset("train", tmp_path).classes == ("ka", "ki", "ku", "ke", "ko")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a\n\nb\nc\nd", "line 2 is empty"), ("a\nb\na\nc", "line 3 is there already"), ("a\nb\x1b[2J\nc\nd", "line 2")],
+)
+def test_class_names_that_would_confuse_are_an_error(tmp_path, text, message):
+    write_data(tmp_path, *blobs(20, seed=0))
+    (tmp_path / "classes.txt").write_text(text, "utf-8")
+    with pytest.raises(DataError, match=message):
+        load_dataset("train", tmp_path)
 
 
 def test_a_label_beyond_the_named_classes_is_an_error(tmp_path):

@@ -96,3 +96,17 @@ def test_a_picture_of_too_many_pixels_is_an_error_before_it_is_unpacked(size):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ImageError, match="no such file"):
         decode(tmp_path / "none.png", "none.png")
+
+
+def test_a_blank_page_of_16_bits_is_blank():
+    noise = np.random.default_rng(0).integers(60_000, 60_010, (50, 50)).astype(np.uint16)
+    assert np.ptp(decode(saved(Image.fromarray(noise)), "it")) == 0
+
+
+def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
+    def decoder(*args):
+        raise NotImplementedError("Unknown pixel format")
+
+    monkeypatch.setattr(Image, "open", decoder)
+    with pytest.raises(ImageError, match=r"photo\.dds: the picture cannot be read: Unknown pixel format"):
+        decode(io.BytesIO(b""), "photo.dds")

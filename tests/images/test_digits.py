@@ -93,3 +93,10 @@ def test_a_28x28_drawing_that_is_not_centred_is_not_taken_for_mnist():
     page[2:22, 2:8] = 255
     assert not is_mnist_like(page)
     assert is_mnist_like(prepare(page, "it").image)
+
+
+def test_a_long_thin_line_takes_no_more_memory_than_its_page():
+    page = np.full((60_000, 6), 255, np.uint8)
+    page[10:-10, 3] = 0
+    image = prepare(page, "it").image  # its square would have 3.6 billion pixels
+    assert image.any(axis=1).sum() == 20

@@ -154,7 +154,7 @@ def test_training_type_is_float32_unless_asked():
 def test_gradients_with_dropout_are_the_numerical_ones(activation):
     model = network([7, 6, 5, 4], activation)
     x, labels = batch(9, 7, 4)
-    dropout = Dropout.draw(np.random.default_rng(5), 9, [6, 5], 0.4)
+    dropout = Dropout.draw(np.random.default_rng(5), 9, [6, 5], 0.4, np.float64)
     assert all(0 < (mask == 0).mean() < 1 for mask in dropout.masks)
 
     def loss():
@@ -170,3 +170,29 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert (mask == 0).mean() == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 1e5) ** 0.5)
     assert set(np.unique(mask)) == {0, np.float32(1 / 0.75)}
     assert mask.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "labels", "message"),
+    [
+        (np.zeros((3, 6)), [0, 1, 2], r"x has the shape \(3, 6\), and must have \(m, 7\)"),
+        (np.zeros(7), [0] * 7, r"x has the shape \(7,\)"),
+        (np.zeros((3, 7)), [[0], [1], [2]], r"shape \(3, 1\), and must be integers \(3,\)"),
+        (np.zeros((3, 7)), [0, 1], "must be integers"),
+        (np.zeros((3, 7)), [0.0, 1.0, 2.0], "must be integers"),
+        (np.zeros((3, 7)), [0, 1, 4], "labels go from 0 to 4, and must lie from 0 to 3"),
+        (np.zeros((3, 7)), [0, -1, 1], "labels go from -1"),
+        (np.zeros((0, 7)), [], "must be integers"),
+    ],
+)
+def test_wrong_shapes_and_labels_are_errors_not_other_numbers(x, labels, message):
+    for method in (network([7, 6, 4]).loss, network([7, 6, 4]).gradients):
+        with pytest.raises(ValueError, match=message):
+            method(x, np.array(labels))
+
+
+def test_a_network_can_be_made_from_a_seed_and_any_sequence_of_sizes():
+    one, other = MLP((size for size in (7, 6, 4)), rng=3), MLP([7, 6, 4], rng=np.random.default_rng(3))
+    np.testing.assert_array_equal(one.parameters.flat, other.parameters.flat)
+    with pytest.raises(ValueError, match="activation is 'gelu', and must be one of relu, sigmoid, tanh"):
+        MLP([7, 4], activation="gelu")

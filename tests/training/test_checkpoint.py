@@ -33,7 +33,15 @@ def test_a_checkpoint_comes_back_as_it_was(file):
     checkpoint = load_checkpoint(file)
     np.testing.assert_array_equal(checkpoint.network.parameters.flat, network().parameters.flat)
     assert checkpoint.metadata == METADATA
-    assert checkpoint.tensors.keys() == {"optimizer.velocity"}
+    assert checkpoint.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity"}
+
+
+def test_a_weight_average_is_the_network_unless_it_is_to_be_resumed(file):
+    average = np.full_like(network().parameters.flat, 0.5)
+    file.write_bytes(to_bytes(network(), METADATA, {"average": average}))
+    np.testing.assert_array_equal(load_checkpoint(file).network.parameters.flat, average)
+    raw = load_checkpoint(file, averaged=False).network.parameters.flat
+    np.testing.assert_array_equal(raw, network().parameters.flat)
 
 
 def test_other_tools_find_named_float32_tensors_inputs_by_outputs_and_json_strings(file):
@@ -86,6 +94,10 @@ NAN = np.full((4, 3), np.nan, np.float32)
         (damaged(GOOD, format="2"), "has format 2, and this mlp reads format 1; upgrade"),
         (damaged(GOOD, epoch=None), "metadata is damaged: .*`epoch`"),
         (damaged(GOOD, classes="3"), "metadata is damaged"),
+        (damaged(GOOD, classes='["a", "\\u001b[2J"]'), "class names that cannot be printed"),
+        (damaged(GOOD, image_shape="[-2, -2]"), "metadata is damaged"),
+        (damaged(GOOD, step="-10"), "metadata is damaged"),
+        (damaged(GOOD, format="[" * 100_000), "not a checkpoint of mlp"),
         (damaged(GOOD, tensors={"b2": None}), "has no tensor b2"),
         (damaged(GOOD, tensors={"W1": np.zeros((4, 5), np.float32)}), "W1 is 4×5 float32, .* 4×3 float32"),
         (damaged(GOOD, tensors={"W1": np.zeros((4, 3))}), "W1 is 4×3 float64, .* 4×3 float32"),

@@ -74,6 +74,8 @@ def test_a_configuration_is_written_as_toml_that_reads_back_the_same(file):
         ("training.epochs", r"expected KEY=VALUE"),
         ("training.epochs=", r"is not a TOML value"),
         ("training.epochs=[1", r"is not a TOML value"),
+        ("seed=" + "9" * 5000, r"is not a TOML value"),
+        ("seed=" + "[" * 100_000, r"is not a TOML value"),
     ],
 )
 def test_a_wrong_assignment_is_named_with_what_is_allowed(assignment, message):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from samples import BASE
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import DivergedError
@@ -11,7 +12,7 @@ from mlp_cli.training.state import State
 SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_size=32"]
 
 
-def start(data, *assignments, preset="default"):
+def start(data, *assignments, preset=BASE):
     config = load_config(preset, [*SETTINGS, *assignments])
     dataset = load_dataset("train", data)
     return config, Data.split(dataset, config), State.new(config, dataset)
