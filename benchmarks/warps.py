@@ -1,0 +1,87 @@
+"""What warps cost: per minibatch against the training step on it, per epoch with and without the background thread.
+
+    python benchmarks/warps.py
+
+Each ratio is of medians, taken by turns in one run, with one BLAS thread.
+"""
+
+import statistics
+import time
+
+import numpy as np
+import threadpoolctl
+
+from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.data.batches import to_inputs
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.nn import MLP, Nesterov, Parameters, cross_entropy_dz, log_softmax
+from mlp_cli.training.config import load_config
+from mlp_cli.training.loop import Data, fit
+from mlp_cli.training.state import State
+
+STRENGTHS = Strengths(rotation=10, scale=0.1, shear=0.15, shift=1.5, elastic=1.0)
+BATCH = 128
+
+
+def microseconds(functions, rounds=300):
+    """The median time of each function, taken by turns."""
+    times = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, taken in zip(functions, times, strict=True):
+            started = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - started)
+    return [statistics.median(taken) * 1e6 for taken in times]
+
+
+def batches(dataset):
+    images, labels = dataset.images[:BATCH], dataset.labels[:BATCH]
+    rng = np.random.default_rng(0)
+    model = MLP([784, 128, 64, 10], rng=rng)
+    optimizer, gradients, buffers = Nesterov(model.parameters), Parameters(model.sizes), model.buffers(BATCH)
+    inputs = to_inputs(images)
+    out = np.empty((784, BATCH), np.float32)
+
+    def step():
+        a = model.forward(inputs, buffers)
+        model.backward(a, cross_entropy_dz(log_softmax(a[-1]), labels), gradients, buffers)
+        optimizer.step(gradients, 1e-3)
+
+    print("| groups | draw the maps, µs | warp, µs | step, µs | both / step |\n|---|---|---|---|---|")
+    for groups in (1, 2, 4, 8):
+        warp = Warp((28, 28), STRENGTHS, groups)
+        maps = warp.draw(rng)
+        draw, apply, whole = microseconds(
+            [lambda w=warp: w.draw(rng), lambda w=warp, m=maps: to_inputs(w.apply(m, images, out), out=out), step]
+        )
+        print(f"| {groups} | {draw:.0f} | {apply:.0f} | {whole:.0f} | {(draw + apply) / whole:.2f} |")
+
+
+def epochs(dataset):
+    print(
+        "\n| batch | groups | in the loop, s | by a thread, s | thread / loop | thread / plain epoch |\n|---|---|---|---|---|---|"
+    )
+    for batch_size in (128, 256):
+        plain = None
+        for groups in (0, 2, 4):
+            warps = [f"augmentation.{name}={value}" for name, value in STRENGTHS._asdict().items()] if groups else []
+            sets = [f"training.batch_size={batch_size}", *warps, f"augmentation.groups={max(groups, 1)}"]
+            config = load_config("quick", sets, epochs=8)
+            data = Data.split(dataset, config)
+            runs = [fit(State.new(config, dataset), data, config, in_background=thread) for thread in (False, True)]
+            seconds = [[], []]
+            for _ in range(config.training.epochs):  # by turns
+                for taken, run in zip(seconds, runs, strict=True):
+                    taken.append(next(run).seconds)
+            loop, thread = map(statistics.median, seconds)
+            plain = plain or loop
+            print(
+                f"| {batch_size} | {groups} | {loop:.3f} | {thread:.3f} | {thread / loop:.2f} | {thread / plain:.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+    training_images = load_dataset("train")
+    batches(training_images)
+    epochs(training_images)
