@@ -142,14 +142,14 @@ def fit(state, data, config, after_step=None, in_background=None):
             val_accuracy=val_accuracy,
             seconds=time.perf_counter() - started,
         )
-        state.end_epoch(val_accuracy, val_loss)
+        state.end_epoch(val_accuracy)
         yield record
 
 
 def out_of_patience(state, config):
     """Whether the validation accuracy has not improved for config.training.patience epochs."""
     patience = config.training.patience
-    return patience > 0 and state.epoch - state.progress.best_epoch >= patience
+    return patience > 0 and state.epoch - state.progress.improved_epoch >= patience
 
 
 def _step(state, inputs, labels, learning_rate, training, gradients, buffers):

@@ -34,9 +34,9 @@ class Progress(msgspec.Struct, kw_only=True):
 
     epoch_loss: float = 0.0  # summed over the examples of this epoch so far
     epoch_correct: int = 0  # of the examples of this epoch so far
-    best_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the best accuracy, and among equals of the lowest loss
+    best_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
     best_accuracy: float = 0.0
-    best_loss: float = 0.0
+    improved_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the last improvement of it, for patience
     batches_rng: dict
     dropout_rng: dict
 
@@ -90,12 +90,14 @@ class State:
         self.progress.dropout_rng = _get(self.streams.dropout)
         return self.progress
 
-    def end_epoch(self, val_accuracy, val_loss):
+    def end_epoch(self, val_accuracy):
         """Note an epoch that has ended, and begin the next one."""
         self.epoch += 1
         progress = self.progress
-        if progress.best_epoch == 0 or (val_accuracy, -val_loss) > (progress.best_accuracy, -progress.best_loss):
-            progress.best_epoch, progress.best_accuracy, progress.best_loss = self.epoch, val_accuracy, val_loss
+        if val_accuracy > progress.best_accuracy:
+            progress.improved_epoch = self.epoch
+        if val_accuracy >= progress.best_accuracy:
+            progress.best_epoch, progress.best_accuracy = self.epoch, val_accuracy
         progress.epoch_loss, progress.epoch_correct = 0.0, 0
         progress.batches_rng = _get(self.streams.batches)
 
