@@ -77,15 +77,13 @@ def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path
     start = command("plain", "--data", data, *settings, "--out", "run", "--quiet")
     subprocess.run([*start, "--epochs", "0"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     moments, kills = random.Random(0), 0
-    while kills < 4:
+    for _ in range(4):
         process = subprocess.Popen(command("--resume", "run", "--epochs", "60", "--quiet"), cwd=tmp_path)
-        started = time.monotonic()
-        while not json.loads((tmp_path / "run/run.json").read_bytes())["resumed"]:
-            assert time.monotonic() - started < 20
-        time.sleep(moments.uniform(0.2, 0.6))
+        time.sleep(moments.uniform(0.4, 0.8))  # from the middle of the imports on
         process.kill()
         kills += process.wait() == -9
         assert (tmp_path / "run/metrics.csv").read_bytes().endswith(b"\n")
+    assert kills > 0
     result = subprocess.run(command("--resume", "run", "--epochs", "60"), cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert same_results(tmp_path / "whole", tmp_path / "run")
