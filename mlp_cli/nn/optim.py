@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+TINY = 1e-30
+
 
 class SGD:
     """θ ← θ − ηg."""
@@ -28,6 +30,13 @@ class SGD:
                 W *= 1 - learning_rate * self.weight_decay
         direction, factor = self._direction(gradients.flat)
         self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=self._room)
+
+    def flush(self):
+        """Set to 0 what in the state has decayed to less than 1e-30, as the velocity of weights of pixels that are
+        seldom on. It moves no parameter; but soon it would be a subnormal number, and remain one: processors compute
+        with those a hundred times slower, and an epoch takes half as long again."""
+        for array in self.state.values():
+            array[np.abs(array) < TINY] = 0
 
     def _direction(self, g):
         """The vector and the factor whose product, times −η, the parameters move by."""

@@ -18,6 +18,7 @@ from mlp_cli.training.state import Streams
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
+STEPS_BETWEEN_FLUSHES = 64
 
 
 class Record(NamedTuple):
@@ -164,6 +165,8 @@ def _step(state, inputs, labels, learning_rate, training, gradients, buffers):
     state.optimizer.step(gradients, learning_rate)
 
     state.step += 1
+    if state.step % STEPS_BETWEEN_FLUSHES == 0:
+        state.optimizer.flush()
     if state.average:
         state.average.update(state.step)
     loss = float(cross_entropy(log_y, labels).sum())

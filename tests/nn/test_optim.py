@@ -111,3 +111,20 @@ def test_weight_average_forgets_the_first_parameters_fast():
     average.update(1)  # δ = 1/11
     average.update(2)  # δ = 2/12
     assert average.average[0] == pytest.approx(1 + 99 * (1 / 11) * (2 / 12))
+
+
+@pytest.mark.parametrize("optimizer", [Momentum, Nesterov, AdamW])
+def test_a_state_that_has_decayed_to_nothing_is_flushed_before_it_is_subnormal(optimizer):
+    parameters = Parameters([1, 1])
+    chosen, slope = optimizer(parameters), Parameters([1, 1])
+    slope.flat[:] = 1e-12
+    chosen.step(slope, 0.1)
+    slope.flat[:] = 0
+    smallest_normal = np.finfo(np.float32).smallest_normal
+    for step in range(1, 2001):
+        chosen.step(slope, 0.1)
+        assert all(((array == 0) | (np.abs(array) >= smallest_normal)).all() for array in chosen.state.values())
+        if step % 64 == 0:
+            before = parameters.flat.copy()
+            chosen.flush()
+            np.testing.assert_array_equal(parameters.flat, before)
