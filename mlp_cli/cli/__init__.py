@@ -67,7 +67,7 @@ def main(args=None):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has left, as `head` does: nothing more to say, not even at exit.
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(1)
     except MemoryError:

@@ -15,8 +15,6 @@ from mlp_cli.training.run import CONFIG, LAST, Run, make_directory, read_facts
 from mlp_cli.training.state import State
 
 DEFAULT_THREADS = 1
-
-
 # What may change when a run goes on: it changes no step that was taken.
 CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
 
@@ -87,17 +85,18 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     run = Run(run_directory, config, dataset)
     run.lock()
     run.read_records(state)
-    note = None
+    note, is_finished = None, True
     if epochs == metadata.epoch:
         note = f"{run_directory} is finished, with {epochs} epochs; --epochs with more extends it"
     elif out_of_patience(state, config):
         note = f"{run_directory} is out of patience after {metadata.epoch} epochs; --set training.patience=0 extends it"
-    elif epochs != epochs_before and config.training.schedule != "constant":
-        note = (
-            f"the {config.training.schedule} schedule is now that of {epochs} epochs, not of {epochs_before}: "
-            "the learning rate goes on from where it would be in such a run"
-        )
-    is_finished = epochs == metadata.epoch or out_of_patience(state, config)
+    else:
+        is_finished = False
+        if epochs != epochs_before and config.training.schedule != "constant":
+            note = (
+                f"the {config.training.schedule} schedule is now that of {epochs} epochs, not of {epochs_before}: "
+                "the learning rate goes on from where it would be in such a run"
+            )
     run.resume(facts, state, threads, command, is_finished)
     return Session(run, state, data, note)
 
