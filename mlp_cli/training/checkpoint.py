@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP
+from mlp_cli.nn.calibration import HIGHEST, LOWEST
 from mlp_cli.training.config import Config
 from mlp_cli.training.state import Progress
 
@@ -33,7 +34,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a checkpoint that is not a tensor.
 
     `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
-    validation until then (None before the first). `progress` is what only `--resume` needs.
+    validation until then (None before the first), and so is `temperature`, by which to divide the logits for calibrated
+    probabilities. `progress` is what only `--resume` needs.
     """
 
     format: int
@@ -46,6 +48,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     step: Count
     val_accuracy: float | None = None
     val_loss: float | None = None
+    temperature: Annotated[float, Meta(ge=LOWEST, le=HIGHEST)] = 1.0
     progress: Progress | None = None
 
 

@@ -13,6 +13,7 @@ from mlp_cli.data.batches import AHEAD, ahead, minibatches
 from mlp_cli.data.datasets import split_indices
 from mlp_cli.errors import DivergedError
 from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy, cross_entropy_dz, log_softmax
+from mlp_cli.nn.calibration import fit_temperature
 from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
 from mlp_cli.training.state import Streams
 
@@ -133,6 +134,7 @@ def fit(state, data, config, after_step=None, in_background=None):
             val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
         learning_rate = plan.learning_rate(state.step - 1)  # of the last step, also where it was taken before resuming
         _check(val_loss, state, learning_rate)
+        temperature = fit_temperature(log_y, data.validation.labels)
         record = Record(
             epoch=state.epoch + 1,
             step=state.step,
@@ -143,7 +145,7 @@ def fit(state, data, config, after_step=None, in_background=None):
             val_accuracy=val_accuracy,
             seconds=time.perf_counter() - started,
         )
-        state.end_epoch(val_accuracy)
+        state.end_epoch(val_accuracy, temperature)
         yield record
 
 

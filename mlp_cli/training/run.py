@@ -149,6 +149,7 @@ class Run:
             step=state.step,
             val_accuracy=latest and latest.val_accuracy,
             val_loss=latest and latest.val_loss,
+            temperature=state.temperature,
             progress=state.present_progress() if for_resume else None,
         )
         if for_resume:

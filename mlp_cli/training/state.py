@@ -43,7 +43,8 @@ class Progress(msgspec.Struct, kw_only=True):
 
 @dataclass
 class State:
-    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones."""
+    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones, `temperature` is
+    that of the last validation."""
 
     network: MLP
     optimizer: object
@@ -52,6 +53,7 @@ class State:
     progress: Progress
     epoch: int = 0
     step: int = 0
+    temperature: float = 1.0
 
     @classmethod
     def new(cls, config, dataset):
@@ -75,7 +77,7 @@ class State:
         if metadata.progress.best_epoch > metadata.epoch:
             raise ModelError(f"{checkpoint.path}: its progress is damaged, so it cannot be resumed")
         movers = _movers(metadata.config, network)
-        state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step)
+        state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step, metadata.temperature)
         for name, tensor in state.tensors().items():
             checkpoint.copy(name, tensor)
         return state
@@ -90,9 +92,10 @@ class State:
         self.progress.dropout_rng = _get(self.streams.dropout)
         return self.progress
 
-    def end_epoch(self, val_accuracy):
-        """Note an epoch that has ended, and begin the next one."""
+    def end_epoch(self, val_accuracy, temperature):
+        """Note an epoch that has ended with these of its validation, and begin the next one."""
         self.epoch += 1
+        self.temperature = temperature
         progress = self.progress
         if val_accuracy > progress.best_accuracy:
             progress.improved_epoch = self.epoch

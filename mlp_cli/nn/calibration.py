@@ -1,0 +1,34 @@
+"""Temperature scaling: probabilities that can be taken at their word.
+
+Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599: with softmax(z / T)
+for a single T > 0, fitted on images that were not trained on, a confidence of 90 % is right in 90 of 100 cases. No
+answer changes, for the largest logit stays the largest.
+"""
+
+import numpy as np
+
+from mlp_cli.nn.loss import log_softmax
+
+LOWEST, HIGHEST = 1 / 8, 8.0  # of T: where every image is read rightly, or none, the best T would be 0, or infinite
+HALVINGS = 14  # to 0.0005 in 1/T
+
+
+def calibrated(log_y, temperature):
+    """log softmax(z / T) from log ŷ = log softmax(z): (n, k) -> (n, k), float64."""
+    return log_softmax(np.asarray(log_y, np.float64) / temperature)
+
+
+def fit_temperature(log_y, labels):
+    """The T from 1/8 to 8 with the least mean cross-entropy of softmax(z / T), from log ŷ (n, k) and labels (n,).
+
+    The cross-entropy is convex in β = 1/T and its slope there is the mean of Σⱼ ŷⱼzⱼ − z_label, so halving an interval
+    of β finds where the slope is 0.
+    """
+    truth = log_y[np.arange(len(labels)), labels]
+    low, high = 1 / HIGHEST, 1 / LOWEST
+    for _ in range(HALVINGS):
+        beta = (low + high) / 2
+        y = np.exp(log_softmax(log_y * beta))
+        slope = np.mean((y * log_y).sum(axis=1) - truth, dtype=np.float64)
+        low, high = (low, beta) if slope > 0 else (beta, high)
+    return float(2 / (low + high))
