@@ -49,11 +49,11 @@ BUGS = {
         "nn/test_model.py::test_gradients_of_a_small_network_are_the_numerical_ones_parameter_by_parameter",
     ),
     "momentum off": (
-        "nn/optim.py", "v *= self.momentum", "v *= 0",
+        "nn/optim.py", "v *= self.momentum\n        v += g", "v *= 0\n        v += g",
         "nn/test_optim.py::test_momentum_by_hand",
     ),
-    "momentum for Nesterov": (
-        "nn/optim.py", "        direction += g\n", "",
+    "velocity left out of Nesterov's step": (
+        "nn/optim.py", "        g += v\n", "",
         "nn/test_optim.py::test_nesterov_by_hand",
     ),
     "He's scale replaced by 1": (

@@ -21,15 +21,18 @@ class SGD:
         self.parameters = parameters
         self.weight_decay = weight_decay
         self.state = {}
-        self._room = np.empty_like(parameters.flat)
 
     def step(self, gradients, learning_rate):
-        """Move the parameters against `gradients` (Parameters) by one step at `learning_rate`."""
+        """Move the parameters against `gradients` (Parameters) by one step at `learning_rate`.
+
+        The gradients are used up: their vector is the room in which the step is computed.
+        """
         if self.weight_decay:
             for W in self.parameters.W:
                 W *= 1 - learning_rate * self.weight_decay
-        direction, factor = self._direction(gradients.flat)
-        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=self._room)
+        g = gradients.flat
+        direction, factor = self._direction(g)
+        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=g)
 
     def flush(self):
         """Set to 0 what in the state has decayed to less than 1e-30, as the velocity of weights of pixels that are
@@ -39,7 +42,7 @@ class SGD:
             array[np.abs(array) < TINY] = 0
 
     def _direction(self, g):
-        """The vector and the factor whose product, times −η, the parameters move by."""
+        """The vector and the factor whose product, times −η, the parameters move by; g may be overwritten."""
         return g, 1.0
 
 
@@ -59,49 +62,51 @@ class Momentum(SGD):
 
 
 class Nesterov(Momentum):
-    """v ← μv + g, θ ← θ − η(g + μv).
+    """v ← μ(v + g), θ ← θ − η(g + v).
 
     Sutskever, Martens, Dahl & Hinton 2013, "On the importance of initialization and momentum in deep
-    learning", in the form that takes the gradient at θ itself (Bengio et al. 2012, arXiv 1212.0901).
+    learning", in the form that takes the gradient at θ itself (Bengio et al. 2012, arXiv 1212.0901). This v is μ times
+    that of momentum, which saves a product.
     """
 
     def _direction(self, g):
-        v, _ = super()._direction(g)
-        direction = np.multiply(v, self.momentum, out=self._room)
-        direction += g
-        return direction, 1.0
+        v = self.state["velocity"]
+        v += g
+        v *= self.momentum
+        g += v
+        return g, 1.0
 
 
 class AdamW(SGD):
-    """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η m̂ / (√v̂ + ε), m̂ and v̂ corrected for their start at 0.
+    """m ← β₁m + g, v ← β₂v + g², θ ← θ − η m̂ / (√v̂ + ε).
 
-    Kingma & Ba 2015, "Adam", arXiv 1412.6980, with decoupled weight decay (see above).
+    m and v are sums of which m̂ = m (1−β₁) / (1−β₁ᵗ) and v̂ = v (1−β₂) / (1−β₂ᵗ) are the averages, corrected for their
+    start at 0. Kingma & Ba 2015, "Adam", arXiv 1412.6980, with decoupled weight decay (see above).
     """
 
     def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
         super().__init__(parameters, weight_decay=weight_decay)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.state = {
-            "mean": np.zeros_like(parameters.flat),
-            "square": np.zeros_like(parameters.flat),
+            "sum": np.zeros_like(parameters.flat),
+            "sum_of_squares": np.zeros_like(parameters.flat),
             "steps": np.zeros(1, np.int64),
         }
 
     def _direction(self, g):
-        m, v, steps = self.state["mean"], self.state["square"], self.state["steps"]
+        m, v, steps = self.state["sum"], self.state["sum_of_squares"], self.state["steps"]
         steps += 1
         t = int(steps[0])
         m *= self.beta1
-        m += np.multiply(g, 1 - self.beta1, out=self._room)
-        square = np.multiply(g, g, out=self._room)
-        square *= 1 - self.beta2
+        m += g
         v *= self.beta2
-        v += square
-        # m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ), the constants taken out of the vectors
-        root_of_correction = math.sqrt(1 - self.beta2**t)
-        root = np.sqrt(v, out=self._room)
-        root += self.epsilon * root_of_correction
-        return np.divide(m, root, out=self._room), root_of_correction / (1 - self.beta1**t)
+        v += np.multiply(g, g, out=g)
+        # m̂ / (√v̂ + ε), with the constants taken out of the vectors
+        m_correction = (1 - self.beta1) / (1 - self.beta1**t)
+        v_correction = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
+        root = np.sqrt(v, out=g)
+        root += self.epsilon / v_correction
+        return np.divide(m, root, out=g), m_correction / v_correction
 
 
 class WeightAverage:
