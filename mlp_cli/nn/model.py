@@ -96,8 +96,8 @@ class MLP:
         buffers = buffers or self.buffers(m)
         gradients = gradients or Parameters(self.sizes, self.parameters.flat.dtype)
         for l in reversed(range(len(self.parameters.W))):
-            linear_dW(a[l], dz, out=gradients.W[l])
             linear_db(dz, out=gradients.b[l])
+            linear_dW(a[l], dz, out=gradients.W[l])
             if l > 0:
                 da = linear_da(dz, self.parameters.W[l], out=buffers.dz[l - 1][:m])
                 g = a[l]
