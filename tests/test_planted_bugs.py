@@ -66,7 +66,7 @@ BUGS = {
         "data/test_batches.py::test_examples_are_shuffled_not_only_batches",
     ),
     "labels not shuffled with their images": (
-        "data/batches.py", "dataset.labels[batch]", "dataset.labels[indices[start : start + batch_size]]",
+        "data/batches.py", "dataset.labels[order]", "dataset.labels[indices]",
         "data/test_batches.py::test_images_stay_with_their_labels_and_become_float32_from_0_to_1",
     ),
     "step in the direction of the gradient": (

@@ -27,21 +27,22 @@ def minibatches(dataset, indices, batch_size, rng, warp=None, strengths=None, sk
     The first `skip` batches are passed over, as if they had been taken.
     """
     order = rng.permutation(indices)
+    labels = dataset.labels[order]
     pixels = np.empty((batch_size, dataset.images.shape[1]), np.uint8)
     ring = [np.empty(pixels.shape, np.float32) for _ in range(keep + 1)]
     for number, start in enumerate(range(0, len(order), batch_size)):
         maps = warp.draw(rng, next(strengths)) if warp else None
         if number < skip:
             continue
-        batch = order[start : start + batch_size]
-        m = len(batch)
+        batch = slice(start, start + batch_size)
+        m = len(labels[batch])
         # mode="clip": with the default, "raise", take() would go through a buffer of its own
-        images = np.take(dataset.images, batch, axis=0, out=pixels[:m], mode="clip")
+        images = np.take(dataset.images, order[batch], axis=0, out=pixels[:m], mode="clip")
         inputs = ring[number % len(ring)][:m]
         if warp:
             # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.
             images = inputs = warp.apply(maps, images, inputs.reshape(-1, m)).T
-        yield to_inputs(images, out=inputs), dataset.labels[batch]
+        yield to_inputs(images, out=inputs), labels[batch]
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import numpy as np
 from mlp_cli.data.batches import to_inputs
 from mlp_cli.nn import cross_entropy, log_softmax
 
-CHUNK = 1000
+CHUNK = 500
 
 
 def log_probabilities(network, images):

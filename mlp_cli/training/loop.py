@@ -173,7 +173,7 @@ def _step(state, inputs, labels, learning_rate, training, gradients, buffers):
         state.average.update(state.step)
     loss = float(cross_entropy(log_y, labels).sum())
     state.progress.epoch_loss += loss
-    state.progress.epoch_correct += int((log_y.argmax(axis=1) == labels).sum())
+    state.progress.epoch_correct += int(np.count_nonzero(log_y.argmax(axis=1) == labels))
     return loss / len(labels)
 
 
