@@ -15,7 +15,7 @@ ALLOWED = {  # room: (rooms of ours, packages of others)
     "data": ({"errors"}, NUMBERS),
     "images": ({"errors"}, NUMBERS | {"PIL"}),
     "training": ({"errors", "nn", "data"}, NUMBERS | {"msgspec", "safetensors", "threadpoolctl", "tomli_w"}),
-    "cli": ({"errors", "nn", "data", "images", "training"}, NUMBERS | {"click", "tqdm", "threadpoolctl", "PIL"}),
+    "cli": ({"errors", "nn", "data", "images", "training"}, NUMBERS | {"click", "tqdm", "PIL"}),
 }
 FILES = [path for room in ALLOWED for path in sorted((PACKAGE / room).glob("*.py"))]
 

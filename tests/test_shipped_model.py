@@ -7,7 +7,7 @@ from PIL import Image
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.training.config import load_config, to_table
-from mlp_cli.training.run import SHIPPED_MODEL
+from mlp_cli.training.files import SHIPPED_MODEL
 
 
 def test_eval_uses_it_when_there_is_no_run_and_it_reads_the_test_set(mlp):

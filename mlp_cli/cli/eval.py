@@ -32,13 +32,13 @@ def command(model, data, split, as_json, fail_under):
     import json
 
     import numpy as np
-    import threadpoolctl
 
     from mlp_cli.errors import BelowError
     from mlp_cli.nn import metrics
+    from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.checkpoint import load_checkpoint
     from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
-    from mlp_cli.training.run import find_model
+    from mlp_cli.training.files import find_model
 
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
@@ -46,7 +46,7 @@ def command(model, data, split, as_json, fail_under):
     dataset = _load(checkpoint, data, split)
     classes = checkpoint.metadata.classes
     click.echo(f"model: {checkpoint}\ndata: {dataset.name}, {split}", err=True)
-    threadpoolctl.threadpool_limits(1, user_api="blas")
+    limit_threads()
 
     log_y = log_probabilities(checkpoint.network, dataset.images)
     loss, accuracy = loss_and_accuracy(log_y, dataset.labels)

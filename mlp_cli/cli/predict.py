@@ -34,12 +34,11 @@ def command(images, model, as_json, top, invert):
     mlp predict photo.jpg
     mlp predict scans/ --model runs/001 --json
     """
-    import threadpoolctl
-
     from mlp_cli.errors import ModelError
     from mlp_cli.images.digits import SIDE
+    from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.run import find_model
+    from mlp_cli.training.files import find_model
 
     checkpoint = load_checkpoint(find_model(model))
     height, width = checkpoint.metadata.image_shape
@@ -48,7 +47,7 @@ def command(images, model, as_json, top, invert):
             f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
         )
     click.echo(f"model: {checkpoint}", err=True)
-    threadpoolctl.threadpool_limits(1, user_api="blas")
+    limit_threads()
     files = [file for image in images for file in _files(image)]
     failures = 0
     for start in range(0, len(files), PER_BATCH):

@@ -4,17 +4,16 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import threadpoolctl
-
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ConfigError, ModelError, RunError
+from mlp_cli.training.blas import limit_threads
 from mlp_cli.training.checkpoint import load_checkpoint
 from mlp_cli.training.config import differences, load_config
+from mlp_cli.training.files import CONFIG, LAST
 from mlp_cli.training.loop import Data, Plan, out_of_patience
-from mlp_cli.training.run import CONFIG, LAST, Run, make_directory, read_facts
+from mlp_cli.training.run import Run, make_directory, read_facts
 from mlp_cli.training.state import State
 
-DEFAULT_THREADS = 1
 # What may change when a run goes on: it changes no step that was taken.
 CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
 
@@ -34,7 +33,7 @@ def begin(config, directory=None, out=None, threads=None, command=()):
     Nothing is left behind when that fails. Raises DataError or RunError.
     """
     dataset = load_dataset("train", directory)
-    threads = _limit(DEFAULT_THREADS if threads is None else threads)
+    threads = limit_threads(threads)
     data = Data.split(dataset, config)
     state = State.new(config, dataset)
     run = Run(make_directory(out), config, dataset)
@@ -80,7 +79,7 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     if metadata.step > epochs * steps_per_epoch:
         raise ConfigError(f"{run_directory}: is past {epochs} epochs already; --epochs takes more")
 
-    threads = _limit(facts["threads"] if threads is None else threads)
+    threads = limit_threads(facts["threads"] if threads is None else threads)
     state = State.restore(checkpoint)
     run = Run(run_directory, config, dataset)
     run.lock()
@@ -99,8 +98,3 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
             )
     run.resume(facts, state, threads, command, is_finished)
     return Session(run, state, data, note)
-
-
-def _limit(threads):
-    threadpoolctl.threadpool_limits(threads, user_api="blas")
-    return threads

@@ -13,10 +13,10 @@ from mlp_cli.nn import MLP, OPTIMIZERS, WeightAverage
 class Streams(NamedTuple):
     """The independent random generators of a run, all from its seed: every kind of draw has its own."""
 
-    split: np.random.Generator
-    weights: np.random.Generator
-    batches: np.random.Generator
-    dropout: np.random.Generator
+    split: "np.random.Generator"
+    weights: "np.random.Generator"
+    batches: "np.random.Generator"
+    dropout: "np.random.Generator"
 
     @classmethod
     def from_seed(cls, seed):

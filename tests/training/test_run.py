@@ -3,9 +3,8 @@ import threading
 
 import pytest
 
-from mlp_cli.errors import ModelError, RunError
-from mlp_cli.training import run
-from mlp_cli.training.run import find_model, make_directory, write_file
+from mlp_cli.errors import RunError
+from mlp_cli.training.run import make_directory, write_file
 
 
 @pytest.fixture(autouse=True)
@@ -64,34 +63,3 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
-
-
-def _finished(name, age):
-    directory = make_directory(name)
-    for file in (run.CONFIG, run.BEST):
-        (directory / file).touch()
-    os.utime(directory / run.CONFIG, (1e9 - age, 1e9 - age))
-    return directory
-
-
-def test_without_a_name_the_run_that_started_last_is_meant():
-    _finished("runs/009", age=50)
-    newest = _finished("runs/mine", age=10)
-    _finished("runs/010", age=30)
-    make_directory("runs/011")  # has no checkpoint
-    assert find_model() == newest / run.BEST
-
-
-def test_a_run_directory_means_its_best_and_a_file_itself():
-    directory = _finished("elsewhere", age=0)
-    assert find_model(directory) == directory / run.BEST
-    assert str(find_model("some.safetensors")) == "some.safetensors"
-
-
-def test_without_any_run_the_model_in_the_package_is_meant():
-    assert find_model() == run.SHIPPED_MODEL
-
-
-def test_a_directory_that_is_no_run_is_an_error(tmp_path):
-    with pytest.raises(ModelError, match=r"has no best\.safetensors"):
-        find_model(tmp_path)

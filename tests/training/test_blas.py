@@ -1,0 +1,14 @@
+"""BLAS threads."""
+
+import pytest
+import threadpoolctl
+
+from mlp_cli.training.blas import DEFAULT_THREADS, limit_threads
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(2, 2), (1, 1), (None, DEFAULT_THREADS)])
+def test_blas_gets_the_threads_that_are_asked_for(threads, expected):
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        assert limit_threads(threads) == expected
+        blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        assert [pool["num_threads"] for pool in blas] == [expected] * len(blas) != []
