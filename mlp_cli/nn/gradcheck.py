@@ -38,8 +38,21 @@ def directional_derivative(f, x, direction, step=1e-5):
     return (above - below) / (2 * step)
 
 
-def relative_error(a, b):
-    """The largest |a − b|, as a share of the largest |a| or |b|: 0.0 for equal arrays, at most 2."""
+def largest_error(a, b):
+    """The largest |a − b|, as a share of the largest |a| or |b|, and the index of the entry that has it.
+
+    0.0 for equal arrays, at most 2, and nan if there is a nan. ValueError for different shapes.
+    """
     a, b = np.asarray(a), np.asarray(b)
-    scale = max(np.abs(a).max(), np.abs(b).max())
-    return float(np.abs(a - b).max() / scale) if scale > 0 else 0.0
+    if a.shape != b.shape:
+        raise ValueError(f"the shape is {a.shape}, and must be {b.shape}")
+    difference = np.abs(a - b)
+    index = np.unravel_index(difference.argmax(), difference.shape)  # of a nan, if there is one
+    scale = np.maximum(np.abs(a).max(), np.abs(b).max())
+    error = float(difference[index] / scale) if scale != 0 else 0.0
+    return error, tuple(map(int, index))
+
+
+def relative_error(a, b):
+    """The error of `largest_error` alone."""
+    return largest_error(a, b)[0]

@@ -1,6 +1,10 @@
+import math
+
 import numpy as np
+import pytest
 
 from mlp_cli.nn import directional_derivative, numerical_gradient, relative_error
+from mlp_cli.nn.gradcheck import largest_error
 
 
 def test_numerical_gradient_of_a_polynomial_is_its_derivative_and_x_is_put_back():
@@ -21,3 +25,19 @@ def test_relative_error_by_hand():
     assert relative_error([1.0, 10.0], [1.0, 9.0]) == 0.1
     assert relative_error([0.0], [0.0]) == 0.0
     assert relative_error([1.0], [-1.0]) == 2.0
+
+
+def test_the_largest_error_comes_with_its_index():
+    # |4 − 3| of the largest entry, 5
+    assert largest_error([[1.0, 4.0], [2.0, -5.0]], [[1.0, 3.0], [2.5, -5.0]]) == (0.2, (0, 1))
+    assert largest_error(2.0, 1.0) == (0.5, ())
+
+
+def test_no_number_is_an_error_and_no_agreement():
+    assert math.isnan(relative_error([math.nan, 1.0], [1.0, 1.0]))
+    assert largest_error([1.0, math.nan], [1.0, 1.0])[1] == (1,)
+
+
+def test_other_shapes_are_not_compared():
+    with pytest.raises(ValueError, match=r"the shape is \(2,\), and must be \(1, 2\)"):
+        relative_error(np.ones(2), np.ones((1, 2)))

@@ -1,0 +1,183 @@
+"""mlp gradcheck."""
+
+import math
+import os
+import sys
+from itertools import groupby
+
+import click
+
+PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
+
+
+@click.command("gradcheck")
+@click.argument("config", required=False)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key, such as network.hidden=[300]. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def command(config, assignments, as_json):
+    """Compare every formula of the derivation with central differences.
+
+    CONFIG is a preset or a TOML file, as for mlp train; without one, default. Each formula of docs/derivation.md is
+    checked alone, then how they are joined, then whole networks: a small one entry by entry, and that of CONFIG along
+    random directions, with every activation, with and without label smoothing and dropout. Exit code 1 if one is wrong.
+
+    \b
+    mlp gradcheck
+    mlp gradcheck runs/001/config.toml --set network.activation=tanh
+    """
+    import threadpoolctl
+
+    from mlp_cli.nn import checks
+    from mlp_cli.training.config import load_config
+
+    settings = load_config("default" if config is None else config, assignments)
+    sizes = (PIXELS, *settings.network.hidden, CLASSES)
+    smoothing, dropout = settings.training.label_smoothing, settings.training.dropout
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+
+    formulas = list(checks.check_formulas())
+    small = list(checks.check_networks(checks.SMALL, smoothing, dropout))
+    whole = list(checks.check_networks(sizes, smoothing, dropout, checks.DIRECTIONS))
+    if as_json:
+        click.echo(_json(formulas, small + whole, checks.TOLERANCE))
+    else:
+        settled = (settings.network.activation, smoothing, dropout)
+        lines = [
+            f"float64; right is a relative error of at most {checks.TOLERANCE:.0e}",
+            "",
+            *_formula_table(formulas),
+            f"whole networks, {_name(checks.SMALL)}, every entry against its central difference:",
+            *_network_table(small, settled),
+            "",
+            f"whole networks, {_name(sizes)}, along {checks.DIRECTIONS} random directions:",
+            *_network_table(whole, settled),
+        ]
+        click.echo("\n".join(lines), color=False if "NO_COLOR" in os.environ else None)
+    _fail_if_wrong(formulas, small + whole)
+
+
+def _fail_if_wrong(formulas, networks):
+    """A line on stderr for each formula that is wrong, else for each network, and exit code 1 if there are any."""
+    wrong = [formula for formula in formulas if not formula.result.passed]
+    wrong_networks = [network for network in networks if not network.passed]
+    for formula in wrong:
+        click.echo(f"mlp: wrong: {formula.formula} in {formula.code}: {_what(formula.result)}", err=True)
+    if wrong:
+        click.echo(f"mlp: {len(wrong_networks)} of {len(networks)} whole networks are wrong with it", err=True)
+    else:
+        for network in wrong_networks:
+            name, result = _worst(network)
+            click.echo(f"mlp: wrong: {_title(network)}: {_symbol(name)}: {_what(result)}", err=True)
+    if wrong or wrong_networks:
+        sys.exit(1)
+    click.echo(f"all {len(formulas)} formulas and {len(networks)} networks are right", err=True)
+
+
+def _formula_table(formulas):
+    """A row per formula, under a line that says what they were compared with."""
+    rows = [["formula", "code", "shapes", "error", "at", ""]]
+    rows += [
+        [row.formula, row.code, row.shapes, f"{row.result.error:.0e}", _index(row.result.entry), _verdict(row.result)]
+        for row in formulas
+    ]
+    head, *lines = _aligned(rows)
+    yield head
+    for witness, pairs in groupby(zip(formulas, lines, strict=True), key=lambda pair: pair[0].witness):
+        yield from [f"against the {witness}:", *(line for _, line in pairs), ""]
+
+
+def _network_table(networks, settled):
+    names = list(networks[0].results)
+    heads = ["error"] if len(names) == 1 else map(_symbol, names)
+    rows = [["activation", "smoothing", "dropout", *heads, "largest at", ""]]
+    for network in networks:
+        kind = (network.activation, network.smoothing, network.dropout)
+        errors = [f"{result.error:.0e}" for result in network.results.values()]
+        name, result = _worst(network)
+        note = "  as configured" if kind == settled else ""
+        where = f"{_symbol(name)}{_index(result.entry)}"
+        rows.append([kind[0], *(f"{share:g}" if share else "-" for share in kind[1:]), *errors, where])
+        rows[-1].append(_verdict(network) + note)
+    return _aligned(rows)
+
+
+def _json(formulas, networks, tolerance):
+    import json
+
+    def result(checked):
+        error = None if math.isnan(checked.error) else checked.error
+        return {"error": error, "entry": checked.entry, "problem": checked.problem}
+
+    answer = {"passed": all(checked.passed for checked in [*(row.result for row in formulas), *networks])}
+    answer["tolerance"] = tolerance
+    answer["formulas"] = [
+        {
+            "formula": row.formula,
+            "witness": row.witness,
+            "code": row.code,
+            "file": row.file,
+            "line": row.line,
+            "shapes": row.shapes,
+            "passed": row.result.passed,
+            **result(row.result),
+        }
+        for row in formulas
+    ]
+    answer["networks"] = [
+        {
+            "sizes": network.sizes,
+            "activation": network.activation,
+            "label_smoothing": network.smoothing,
+            "dropout": network.dropout,
+            "passed": network.passed,
+            "gradients": {name: result(checked) for name, checked in network.results.items()},
+        }
+        for network in networks
+    ]
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _aligned(rows):
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _worst(network):
+    """The name and the Agreement of the largest error, one that is no number before all others."""
+    return max(network.results.items(), key=lambda item: (math.isnan(item[1].error), item[1].error))
+
+
+def _verdict(checked):
+    return click.style("ok", fg="green") if checked.passed else click.style("WRONG", fg="red", bold=True)
+
+
+def _what(result):
+    return result.problem or f"relative error {result.error:.1e} at {_index(result.entry)}"
+
+
+def _title(network):
+    parts = [_name(network.sizes), network.activation]
+    parts += [f"label smoothing {network.smoothing:g}"] * (network.smoothing > 0)
+    parts += [f"dropout {network.dropout:g}"] * (network.dropout > 0)
+    return ", ".join(parts)
+
+
+def _name(sizes):
+    return "-".join(map(str, sizes))
+
+
+def _index(entry):
+    return f"[{','.join(map(str, entry))}]" if entry else ""
+
+
+def _symbol(name):
+    """dW⁽¹⁾ for W1."""
+    from mlp_cli.nn.trace import SUPERSCRIPTS
+
+    return "direction" if name == "directions" else f"d{name[0]}⁽{name[1:].translate(SUPERSCRIPTS)}⁾"

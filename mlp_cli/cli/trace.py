@@ -1,0 +1,156 @@
+"""mlp trace."""
+
+import click
+
+ENTRIES = 3  # of each quantity that are shown
+STDIN = "-"
+
+
+@click.command("trace")
+@click.argument("image", required=False, type=click.Path())
+@click.option("--label", metavar="T", help="True class of the IMAGE, such as 7.")
+@click.option(
+    "--index", type=click.IntRange(0), metavar="N", help="Take image N of the test set, from 0, and its label."
+)
+@click.option(
+    "--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run, else the model inside]"
+)
+@click.option(
+    "--data", type=click.Path(), metavar="DIR", help="Four IDX files for --index. [default: the MNIST inside]"
+)
+@click.option("--full", is_flag=True, help="Print every entry.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(image, label, index, model, data, full, as_json):
+    """Show one forward and one backward pass, number by number.
+
+    Every quantity of docs/derivation.md in its order, for a single example: symbol, shape, norm, smallest and largest
+    entry, and the first entries from the first on that is not 0. IMAGE is a picture of one digit, or - for standard
+    input. The numbers are those of training on a batch of one, without warps, label smoothing and dropout.
+
+    \b
+    mlp trace --index 0
+    mlp trace photo.jpg --label 7 --model runs/001 --full
+    """
+    import numpy as np
+    import threadpoolctl
+
+    from mlp_cli.data.batches import to_inputs
+    from mlp_cli.nn.trace import trace
+    from mlp_cli.training.checkpoint import load_checkpoint
+    from mlp_cli.training.run import find_model
+
+    if (image is None) == (index is None):
+        raise click.UsageError("Give either an IMAGE with its --label, or the --index of a test image.")
+    if index is not None and label is not None:
+        raise click.UsageError("--label is for an IMAGE; the test image of --index has its own.")
+    if image is not None and label is None:
+        raise click.UsageError("The gradients need the true class of the IMAGE: give it with --label.")
+    if image is not None and data is not None:
+        raise click.UsageError("--data is for --index.")
+    checkpoint = load_checkpoint(find_model(model))
+    classes = checkpoint.metadata.classes
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+    if index is not None:
+        pixels, t, source = _test_image(checkpoint, data, index)
+    else:
+        t = _class_number(label, classes)
+        pixels, source = _picture(checkpoint, image)
+    click.echo(f"model: {checkpoint}\nimage: {source}, label {classes[t]}", err=True)
+
+    quantities = trace(checkpoint.network, to_inputs(pixels.reshape(1, -1)), np.array([t]))
+    if as_json:
+        click.echo(_json(checkpoint, source, classes[t], quantities, full))
+    elif full:
+        with np.printoptions(threshold=np.inf, linewidth=100, floatmode="unique"):
+            click.echo("\n\n".join(f"{q.symbol}  {_shape(q.value)}\n{q.value}" for q in quantities))
+    else:
+        click.echo("\n".join(_table(quantities)))
+
+
+def _class_number(label, classes):
+    """The number of the class of that name, or of that number."""
+    if label in classes:
+        return classes.index(label)
+    if label.isdecimal() and int(label) < len(classes):
+        return int(label)
+    raise click.UsageError(f"--label {label}: is not a class of the model; those are {', '.join(classes)}.")
+
+
+def _test_image(checkpoint, directory, index):
+    from mlp_cli.cli.eval import _load
+
+    dataset = _load(checkpoint, directory, "test")
+    if index >= len(dataset):
+        raise click.UsageError(f"--index {index}: {dataset.name} has the test images 0 to {len(dataset) - 1}.")
+    return dataset.images[index], int(dataset.labels[index]), f"{dataset.name}, test image {index}"
+
+
+def _picture(checkpoint, file):
+    """The prepared pixels of a picture, and its name."""
+    import io
+    import sys
+
+    from mlp_cli.errors import ModelError
+    from mlp_cli.images.decode import decode
+    from mlp_cli.images.digits import SIDE, prepare
+
+    height, width = checkpoint.metadata.image_shape
+    if (height, width) != (SIDE, SIDE):
+        raise ModelError(
+            f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
+        )
+    name = click.format_filename(file)
+    if file == STDIN:
+        name, file = "standard input", io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
+    return prepare(decode(file, name), name).image, name
+
+
+def _table(quantities):
+    rows = [("", "shape", " norm", " min", " max", "", " first entries")]
+    for symbol, _, value in quantities:
+        start, first = _first(value)
+        where = f"[{','.join(map(str, start))}]"
+        numbers = (_norm(value), value.min(), value.max())
+        entries = " ".join(f"{_number(entry):10}" for entry in first)
+        rows.append((symbol, _shape(value), *map(_number, numbers), where, entries))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = "<><<<><"
+    for row in rows:
+        cells = zip(row, aligned, widths, strict=True)
+        yield "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip()
+
+
+def _first(value):
+    """The index of the first entry that is not 0, or of the first if all are, and the entries from there on."""
+    import numpy as np
+
+    flat = value.ravel()
+    start = int(np.argmax(flat != 0))
+    return tuple(map(int, np.unravel_index(start, value.shape))), flat[start : start + ENTRIES]
+
+
+def _norm(value):
+    import numpy as np
+
+    return float(np.sqrt(np.square(value, dtype=np.float64).sum()))
+
+
+def _number(value):
+    return f"{value + 0.0: .4g}"  # + 0.0, since nobody writes −0
+
+
+def _shape(value):
+    return "×".join(map(str, value.shape))
+
+
+def _json(checkpoint, source, label, quantities, full):
+    import json
+
+    answer = {"model": str(checkpoint.path), "image": source, "label": label, "quantities": []}
+    for symbol, name, value in quantities:
+        start, first = _first(value)
+        facts = {"symbol": symbol, "name": name, "shape": value.shape, "norm": _norm(value)}
+        facts |= {"min": float(value.min()), "max": float(value.max())}
+        facts |= {"values": value.tolist()} if full else {"from": start, "first": first.tolist()}
+        answer["quantities"].append(facts)
+    return json.dumps(answer, ensure_ascii=False)

@@ -1,0 +1,405 @@
+"""Every formula of docs/derivation.md held against an independent witness, in float64: what `mlp gradcheck` shows.
+
+A formula is checked alone. What stands around it, such as the loss whose gradient it is, is written out here from its
+definition, so that a mistake in a function shows in the line of that function and in no other formula's. Whether
+the formulas are put together rightly is then checked by comparing `MLP` with `trace`, which uses the same formulas, and
+whole networks are compared with central differences.
+"""
+
+import math
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from mlp_cli.nn.gradcheck import directional_derivative, largest_error, numerical_gradient
+from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
+from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax, softmax_jacobian
+from mlp_cli.nn.model import MLP, Parameters
+from mlp_cli.nn.optim import OPTIMIZERS, SGD
+from mlp_cli.nn.trace import trace
+
+TOLERANCE = 1e-7
+SMALL = (7, 6, 5, 4)
+DIRECTIONS = 5
+
+M, K = 5, 3
+D = 4  # Layers are square where they are checked alone: there a missing transpose is no exception, but wrong numbers.
+SMOOTHING, SHARE = 0.1, 0.2
+
+
+class Agreement(NamedTuple):
+    """How far what was computed is from what it should be: the largest relative error, and the index of the entry that
+    has it. `problem` says why they could not be compared; the error is not a number then."""
+
+    error: float
+    entry: tuple[int, ...]
+    problem: str | None = None
+
+    @property
+    def passed(self):
+        return self.error <= TOLERANCE  # False for nan, too
+
+
+class Formula(NamedTuple):
+    """A formula as the derivation has it, and what it was compared with; the function that computes it, as
+    module.function, with its file and line; the shapes that go in and come out in this check; and how it did."""
+
+    witness: str
+    formula: str
+    code: str
+    file: str
+    line: int
+    shapes: str
+    result: Agreement
+
+
+class Network(NamedTuple):
+    """A whole network whose gradients were compared with central differences: entry by entry, `results` has one item
+    for each of W1, b1, …; along random directions it has one, and the entry is the number of the direction."""
+
+    sizes: tuple[int, ...]
+    activation: str
+    smoothing: float
+    dropout: float
+    results: dict[str, Agreement]
+
+    @property
+    def passed(self):
+        return all(result.passed for result in self.results.values())
+
+
+def check_formulas():
+    """Every formula alone, in the order of the derivation: yields a Formula each."""
+    for witness, formula, function, compare in _CHECKS:
+        yield Formula(witness, formula, *_place(function), *_run(compare))
+
+
+def check_networks(sizes, smoothing=0.0, dropout=0.0, directions=None):
+    """Networks of `sizes` with every activation, with and without label smoothing and dropout: yields a Network each.
+
+    Their gradients are compared with central differences entry by entry, or along so many random `directions`. Where
+    `smoothing` or `dropout` is 0, the networks that have it have a usual value of it.
+    """
+    kinds = product(ACTIVATIONS, (0.0, smoothing or SMOOTHING), (0.0, dropout or SHARE))
+    for activation, epsilon, share in kinds:
+        try:
+            with np.errstate(all="ignore"):
+                batch = _network(sizes, activation, epsilon, share)
+                results = _along_directions(*batch, directions) if directions else _entry_by_entry(*batch)
+        except Exception as error:
+            names = ["directions"] if directions else Parameters(sizes).named()
+            results = dict.fromkeys(names, _not_comparable(error))
+        yield Network(tuple(sizes), activation, epsilon, share, results)
+
+
+# The definitions, written out once more.
+
+
+def _linear(a, W, b):
+    return np.einsum("ip,pq->iq", a, W) + b
+
+
+def _softmax(z):
+    return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+
+def _rows(labels, smoothing=0.0):
+    """The rows y that integer labels stand for."""
+    y = np.full((len(labels), K), smoothing / K)
+    y[np.arange(len(labels)), labels] += 1 - smoothing
+    return y
+
+
+def _losses(z, labels, smoothing=0.0):
+    return -(_rows(labels, smoothing) * np.log(_softmax(z))).sum(axis=1)
+
+
+_G = {
+    "relu": lambda z: np.where(z > 0, z, 0),
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
+}
+
+
+# A check takes a random generator and returns what goes into the formula, what the code makes of it, and what is right.
+
+
+def _check_linear(rng):
+    a, W, b = _normal(rng, (M, D), (D, D), (D,))
+    return (a, W, b), linear(a, W, b), _linear(a, W, b)
+
+
+def _check_g(name):
+    def check(rng):
+        z = _away_from_zero(rng)
+        return (z,), ACTIVATIONS[name].g(z.copy()), _G[name](z)
+
+    return check
+
+
+def _check_softmax(rng):
+    (z,) = _normal(rng, (M, K))
+    far = z + np.array([[0], [2000], [-2000], [0], [2000]])  # eᶻ is no number there, softmax is the same
+    return (z,), softmax(far), _softmax(z)
+
+
+def _check_losses(smoothing):
+    def check(rng):
+        z, labels = *_normal(rng, (M, K)), _labels(rng)
+        log_y = np.log(_softmax(z))
+        return (log_y,), cross_entropy(log_y, labels, smoothing), _losses(z, labels, smoothing)
+
+    return check
+
+
+def _check_jacobian(is_diagonal):
+    def check(rng):
+        (z,) = _normal(rng, (M, K))
+        # Row j of an example: the gradient of its ŷⱼ. Summed over the examples, which do not mix.
+        rows = [numerical_gradient(lambda j=j: _softmax(z)[:, j].sum(), z) for j in range(K)]
+        part = np.eye(K) == is_diagonal
+        y = _softmax(z)
+        return (y,), softmax_jacobian(y) * part, np.stack(rows, axis=1) * part
+
+    return check
+
+
+def _check_dz(smoothing):
+    def check(rng):
+        z, labels = *_normal(rng, (M, K)), _labels(rng)
+        log_y = np.log(_softmax(z))
+        # The sum leaves row i of the gradient to example i.
+        numerical = numerical_gradient(lambda: _losses(z, labels, smoothing).sum(), z)
+        return (log_y,), cross_entropy_dz(log_y, labels, smoothing), numerical
+
+    return check
+
+
+# In the next three the loss of example i is row i of dz · row i of z, so that dz is its gradient at z.
+
+
+def _check_dW(rng):
+    a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
+    numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(axis=1).mean(), W)
+    return (a.T, dz), linear_dW(a, dz), numerical
+
+
+def _check_db(rng):
+    a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
+    numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(axis=1).mean(), b)
+    return (dz,), linear_db(dz), numerical
+
+
+def _check_da(rng):
+    a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
+    numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(), a)
+    return (dz, W.T), linear_da(dz, W), numerical
+
+
+def _check_activation_dz(name):
+    def check(rng):
+        z, (da,) = _away_from_zero(rng), _normal(rng, (M, D))
+        numerical = numerical_gradient(lambda: (_G[name](z) * da).sum(), z)
+        return (da, z), ACTIVATIONS[name].dz(da, _G[name](z)), numerical
+
+    return check
+
+
+# Whether `MLP` joins the formulas rightly: it is compared with `trace`, which calls the same functions one by one.
+
+
+def _check_forward(rng):
+    network, x, labels = _square_network(rng)
+    hidden = [value for _, name, value in trace(network, x, labels) if name in ("a1", "a2", "z3")]
+    return (x,), np.stack(network.forward(x)[1:]), np.stack(hidden)
+
+
+def _check_mean_loss(rng):
+    network, x, labels = _square_network(rng)
+    losses = cross_entropy(log_softmax(network.forward(x)[-1]), labels)
+    return (losses,), np.array(network.loss(x, labels)), np.array(math.fsum(losses) / len(x))
+
+
+def _check_backward(rng):
+    network, x, labels = _square_network(rng)
+    values = {name: value for _, name, value in trace(network, x, labels)}
+    a = [values[name] for name in ("a0", "a1", "a2", "z3")]
+    expected = Parameters(network.sizes, np.float64)
+    for name, view in expected.named().items():
+        view[...] = values[f"d{name}"]
+    return (values["dz3"],), network.backward(a, values["dz3"]).flat, expected.flat
+
+
+# A regulariser is compared with the same network or optimiser without it, so that nothing else is left to be wrong.
+
+
+def _check_forward_dropout(rng):
+    network, x, _ = _square_network(rng, layers=2)
+    dropout = Dropout.draw(rng, D, [D], SHARE, np.float64)
+    (mask,) = dropout.masks
+    return (mask,), network.forward(x, dropout=dropout)[1], network.forward(x)[1] * mask
+
+
+def _check_backward_dropout(rng):
+    """On a network of single units with one example at a time, where ∂L/∂b⁽¹⁾ is dz⁽¹⁾, and no shape can be wrong."""
+    network = MLP([1, 1, 1], "sigmoid", rng, np.float64)
+    x, dz = _normal(rng, (M, 1, 1), (M, 1, 1))
+    masks = np.resize([1 / (1 - SHARE), 0], (M, 1, 1))
+    masked, plain = [], []
+    for x_i, dz_i, mask in zip(x, dz, masks, strict=True):
+        x_i, a, z = network.forward(x_i)
+        masked.append(network.backward([x_i, a * mask, z], dz_i, dropout=Dropout(SHARE, [mask])).b[0])
+        plain.append(network.backward([x_i, a, z], dz_i).b[0] * mask[0])
+    return (masks[:, 0],), np.stack(masked), np.stack(plain)
+
+
+def _check_weight_decay(rng):
+    """What weight decay changes in a step of each optimiser: −ηλW on the weights, nothing on the biases."""
+    rate, decay = 0.1, 0.2
+    start, gradients, expected = (Parameters((D, D, K), np.float64) for _ in range(3))
+    start.flat[:], gradients.flat[:] = _normal(rng, start.flat.shape, start.flat.shape)
+    for W, decayed in zip(start.W, expected.W, strict=True):
+        decayed[...] = -rate * decay * W
+
+    def step(optimizer, decay):
+        parameters = Parameters((D, D, K), np.float64)
+        parameters.flat[:] = start.flat
+        optimizer(parameters, weight_decay=decay).step(gradients, rate)
+        return parameters.flat
+
+    change = np.stack([step(optimizer, decay) - step(optimizer, 0.0) for optimizer in OPTIMIZERS.values()])
+    return (start.flat,), change, np.stack([expected.flat] * len(OPTIMIZERS))
+
+
+DEFINITION, DIFFERENCES = "definition", "central differences"
+JOINED, REGULARISER = "formulas called one by one", "same without regulariser"
+# The formulas are those of docs/derivation.md: tests/test_derivation.py compares them, and their order.
+_CHECKS = (
+    (DEFINITION, "z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾", linear, _check_linear),
+    (DEFINITION, "a = max(z, 0)", ACTIVATIONS["relu"].g, _check_g("relu")),
+    (DEFINITION, "a = 1 / (1 + e⁻ᶻ)", ACTIVATIONS["sigmoid"].g, _check_g("sigmoid")),
+    (DEFINITION, "a = tanh z", ACTIVATIONS["tanh"].g, _check_g("tanh")),
+    (DEFINITION, "ŷ = softmax(z⁽³⁾)", softmax, _check_softmax),
+    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ", cross_entropy, _check_losses(0.0)),
+    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed", cross_entropy, _check_losses(SMOOTHING)),
+    (DIFFERENCES, "∂ŷₜ/∂zₜ = ŷₜ (1 − ŷₜ)", softmax_jacobian, _check_jacobian(True)),
+    (DIFFERENCES, "∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ", softmax_jacobian, _check_jacobian(False)),
+    (DIFFERENCES, "dz⁽³⁾ = ŷ − y", cross_entropy_dz, _check_dz(0.0)),
+    (DIFFERENCES, "dz⁽³⁾ = ŷ − y, y smoothed", cross_entropy_dz, _check_dz(SMOOTHING)),
+    (DIFFERENCES, "dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾", linear_dW, _check_dW),
+    (DIFFERENCES, "db⁽ˡ⁾ = (1/m) Σ dzᵢ⁽ˡ⁾", linear_db, _check_db),
+    (DIFFERENCES, "da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ", linear_da, _check_da),
+    (DIFFERENCES, "dz = da ⊙ [a > 0]", ACTIVATIONS["relu"].dz, _check_activation_dz("relu")),
+    (DIFFERENCES, "dz = da ⊙ a (1 − a)", ACTIVATIONS["sigmoid"].dz, _check_activation_dz("sigmoid")),
+    (DIFFERENCES, "dz = da ⊙ (1 − a²)", ACTIVATIONS["tanh"].dz, _check_activation_dz("tanh")),
+    (JOINED, "a⁽ˡ⁾ = g(z⁽ˡ⁾)", MLP.forward, _check_forward),
+    (JOINED, "L = (1/m) Σ Lᵢ", MLP.loss, _check_mean_loss),
+    (JOINED, "dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)", MLP.backward, _check_backward),
+    (REGULARISER, "a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask⁽ˡ⁾", MLP.forward, _check_forward_dropout),
+    (REGULARISER, "dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)", MLP.backward, _check_backward_dropout),
+    (REGULARISER, "W ← W − ηλW", SGD.step, _check_weight_decay),
+)
+
+
+def _place(function):
+    """Where a function is: module.function, the file and the line it begins in."""
+    module = function.__module__
+    name = f"{module.rpartition('.')[2]}.{function.__qualname__}"
+    return name, module.replace(".", "/") + ".py", function.__code__.co_firstlineno
+
+
+def _run(compare):
+    """The shapes and the Agreement of a check. A formula that raises, or gives another shape, is wrong, too."""
+    rng = np.random.default_rng(0)
+    try:
+        with np.errstate(all="ignore"):
+            inputs, computed, expected = compare(rng)
+            shapes = f"{' · '.join(map(_shape, inputs))} → {_shape(expected)}"
+            return shapes, Agreement(*largest_error(computed, expected))
+    except Exception as error:
+        return "", _not_comparable(error)
+
+
+def _entry_by_entry(network, gradients, loss):
+    return {
+        name: Agreement(*largest_error(gradients.named()[name], numerical_gradient(loss, view)))
+        for name, view in network.parameters.named().items()
+    }
+
+
+def _along_directions(network, gradients, loss, number):
+    rng = np.random.default_rng(1)
+    slopes, numerical = [], []
+    for _ in range(number):
+        direction = rng.standard_normal(gradients.flat.size)
+        direction *= 10 / np.linalg.norm(direction)  # long enough to tell its slope from rounding
+        slopes.append(gradients.flat @ direction)
+        numerical.append(directional_derivative(loss, network.parameters.flat, direction))
+    return {"directions": Agreement(*largest_error(slopes, numerical))}
+
+
+def _network(sizes, activation, smoothing, share, m=10):
+    """A network, its gradients for a batch of m as training computes them, and a function that gives its loss."""
+    rng = np.random.default_rng(0)
+    network = MLP(sizes, activation, rng, np.float64)
+    for b in network.parameters.b:  # zero biases would hide mistakes with them
+        b[...] = 0.1 * rng.standard_normal(b.shape)
+
+    # A central difference across the kink of a ReLU is no derivative. So of many examples those are taken whose units
+    # stay farthest from it: much farther than a step of 1e-5 moves them.
+    n = 16 * m
+    x, labels = rng.random((n, sizes[0])), rng.integers(0, sizes[-1], n)
+    masks = Dropout.draw(rng, n, sizes[1:-1], share, np.float64).masks
+    farthest = np.argsort(-_distance_from_kinks(network, x, masks))[:m]
+    x, labels = x[farthest], labels[farthest]
+    dropout = Dropout(share, [mask[farthest] for mask in masks]) if share else None
+    buffers = network.buffers(m)
+
+    def forward():
+        a = network.forward(x, buffers, dropout)
+        return a, log_softmax(a[-1])
+
+    def loss():
+        return cross_entropy(forward()[1], labels, smoothing).mean()
+
+    a, log_y = forward()
+    return network, network.backward(a, cross_entropy_dz(log_y, labels, smoothing), None, buffers, dropout), loss
+
+
+def _distance_from_kinks(network, a, masks):
+    """The smallest |z| of all hidden units, for each example: (m,)."""
+    distance = np.full(len(a), np.inf)
+    for W, b, mask in zip(network.parameters.W, network.parameters.b, masks, strict=False):  # the logits have no mask
+        z = a @ W + b
+        distance = np.minimum(distance, np.abs(z).min(axis=1))
+        a = network.activation.g(z) * mask
+    return distance
+
+
+def _square_network(rng, layers=3):
+    """A sigmoid network whose layers all have D units, and a batch of D: nothing in it can have a wrong shape."""
+    network = MLP([D] * (layers + 1), "sigmoid", rng, np.float64)
+    network.parameters.flat[:] = rng.standard_normal(network.parameters.flat.shape)
+    return network, rng.random((D, D)), rng.integers(0, D, D)
+
+
+def _normal(rng, *shapes):
+    return [rng.standard_normal(shape) for shape in shapes]
+
+
+def _away_from_zero(rng):
+    (z,) = _normal(rng, (M, D))
+    return z + np.copysign(0.1, z)  # where ReLU has no derivative
+
+
+def _labels(rng):
+    return rng.integers(0, K, M)
+
+
+def _shape(array):
+    return "×".join(map(str, array.shape)) or "1"
+
+
+def _not_comparable(error):
+    return Agreement(math.nan, (), f"{type(error).__name__}: {error}")

@@ -1,0 +1,59 @@
+"""The derivation as one list: every quantity of a forward and a backward pass, in the order of docs/derivation.md.
+
+`MLP` keeps only what training needs, and overwrites z with a. This is the same walk with the same functions, and keeps
+it all; `MLP.backward` gives the same gradients to the last bit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mlp_cli.nn.layers import linear, linear_da, linear_db, linear_dW
+from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Quantity(NamedTuple):
+    """`symbol` as on paper, ∂L/∂W⁽³⁾; `name` as in the code, dW3; its array."""
+
+    symbol: str
+    name: str
+    value: np.ndarray
+
+
+def trace(network, x, labels):
+    """Every quantity of examples x (m, d) with labels (m,), as a list of Quantity: a⁽⁰⁾; W, b, z and a of each layer;
+    ŷ and the losses L; then from the last layer down ∂L/∂z, ∂L/∂W, ∂L/∂b, and ∂L/∂a of the layer below.
+
+    Without regularisers. As everywhere, rows of dz and da belong to one example each, dW and db to the mean loss.
+    """
+    W, b = network.parameters.W, network.parameters.b
+    last = len(W)
+    a, quantities = x, []
+
+    def keep(letter, l, value):
+        of = f"⁽{str(l).translate(SUPERSCRIPTS)}⁾"
+        symbol = f"∂L/∂{letter[1]}{of}" if letter[0] == "d" else f"{letter}{of}"
+        quantities.append(Quantity(symbol, f"{letter}{l}", value))
+        return value
+
+    inputs = [keep("a", 0, x)]
+    for l in range(1, last + 1):
+        z = keep("z", l, linear(a, keep("W", l, W[l - 1]), keep("b", l, b[l - 1])))
+        if l < last:
+            a = keep("a", l, network.activation.g(z))
+            inputs.append(a)
+
+    log_y = log_softmax(z)
+    quantities += [Quantity("ŷ", "y", np.exp(log_y)), Quantity("L", "L", cross_entropy(log_y, labels))]
+
+    dz = keep("dz", last, cross_entropy_dz(log_y, labels))
+    for l in range(last, 0, -1):
+        a = inputs[l - 1]
+        keep("dW", l, linear_dW(a, dz))
+        keep("db", l, linear_db(dz))
+        if l > 1:
+            da = keep("da", l - 1, linear_da(dz, W[l - 1]))
+            dz = keep("dz", l - 1, network.activation.dz(da, a))
+    return quantities

@@ -1,0 +1,278 @@
+"""The checks pass, and each formula that is spoilt fails in its own line, by its own name."""
+
+import importlib
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlp_cli
+from mlp_cli.nn import ACTIVATIONS, checks
+
+SIZES = (9, 5, 3)
+FORMULAS = [row.formula for row in checks.check_formulas()]
+
+# For each bug: file, line, spoilt line, and the formulas that must be wrong, all others being right.
+BUGS = {
+    "no bias": ("layers", "    z += b  # (h,) is added to every row\n", "", ["z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾"]),
+    "transposed weights of a square layer": (
+        "layers", "np.matmul(a, W, out=out)", "np.matmul(a, W.T, out=out)",
+        ["z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾"],
+    ),
+    "leaky ReLU": (
+        "layers", "np.maximum(z, 0, out=out)", "np.maximum(z, 0.01 * z, out=out)",
+        ["a = max(z, 0)"],
+    ),
+    "sigmoid of z, not z/2": (
+        "layers", "np.multiply(z, 0.5, out=out)", "np.multiply(z, 1, out=out)",
+        ["a = 1 / (1 + e⁻ᶻ)"],
+    ),
+    "sine for tanh": ("layers", "np.tanh(z, out=out)", "np.sin(z, out=out)", ["a = tanh z"]),
+    "softmax along the wrong axis": (
+        "loss", "np.log(np.exp(shifted).sum(axis=1, keepdims=True))",
+        "np.log(np.exp(shifted).sum(axis=0, keepdims=True))",
+        ["ŷ = softmax(z⁽³⁾)"],
+    ),
+    "no shift by the maximum": (
+        "loss", "z - z.max(axis=1, keepdims=True)", "z.copy()",
+        ["ŷ = softmax(z⁽³⁾)"],
+    ),
+    "sign of the loss": (
+        "loss", "losses = -log_y", "losses = log_y",
+        ["Lᵢ = −Σ yⱼ log ŷⱼ", "Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed"],
+    ),
+    "sum for mean over the classes": (
+        "loss", "log_y.mean(axis=1)", "log_y.sum(axis=1)",
+        ["Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed"],
+    ),
+    "ŷ for ŷ(1 − ŷ)": (
+        "loss", "- y[:, :, None] * y[:, None, :]", "- y[:, :, None] * y[:, None, :] * (1 - np.eye(y.shape[1]))",
+        ["∂ŷₜ/∂zₜ = ŷₜ (1 − ŷₜ)"],
+    ),
+    "+ŷₜŷⱼ for −ŷₜŷⱼ": (
+        "loss", "- y[:, :, None] * y[:, None, :]", "- y[:, :, None] * y[:, None, :] * (2 * np.eye(y.shape[1]) - 1)",
+        ["∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ"],
+    ),
+    "ŷ + y": (
+        "loss", "labels] -= 1 - smoothing", "labels] += 1 - smoothing",
+        ["dz⁽³⁾ = ŷ − y", "dz⁽³⁾ = ŷ − y, y smoothed"],
+    ),
+    "1/m in dz": (
+        "loss", "dz = np.exp(log_y)", "dz = np.exp(log_y) / len(labels)",
+        ["dz⁽³⁾ = ŷ − y", "dz⁽³⁾ = ŷ − y, y smoothed"],
+    ),
+    "smoothing not spread": (
+        "loss", "        dz -= smoothing / dz.shape[1]\n", "        pass\n",
+        ["dz⁽³⁾ = ŷ − y, y smoothed"],
+    ),
+    "dropped 1/m in dW": ("layers", "    dW *= 1 / len(dz)\n", "", ["dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾"]),
+    "1/h for 1/m in dW": (
+        "layers", "dW *= 1 / len(dz)", "dW *= 1 / dz.shape[1]",
+        ["dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾"],
+    ),
+    "dW transposed, on a square layer": (
+        "layers", "np.matmul(a.T, dz, out=out)", "np.matmul(dz.T, a, out=out)",
+        ["dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾"],
+    ),
+    "missing transpose in dW": (
+        "layers", "np.matmul(a.T, dz, out=out)", "np.matmul(a, dz, out=out)",
+        ["dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾"],
+    ),
+    "sum for mean in db": (
+        "layers", "np.full(m, 1 / m, dz.dtype)", "np.ones(m, dz.dtype)",
+        ["db⁽ˡ⁾ = (1/m) Σ dzᵢ⁽ˡ⁾"],
+    ),
+    "db over the wrong axis": (
+        "layers", "np.matmul(np.full(m, 1 / m, dz.dtype), dz, out=out)", "np.mean(dz, axis=1, out=out)",
+        ["db⁽ˡ⁾ = (1/m) Σ dzᵢ⁽ˡ⁾"],
+    ),
+    "missing transpose in da, on a square layer": (
+        "layers", "np.matmul(dz, W.T, out=out)", "np.matmul(dz, W, out=out)",
+        ["da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ"],
+    ),
+    "1/m in da": (
+        "layers", "np.matmul(dz, W.T, out=out)", "np.matmul(dz, W.T / len(dz), out=out)",
+        ["da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ"],
+    ),
+    "dropped ReLU mask": (
+        "layers", "np.multiply(da, a > 0, out=out)", "np.multiply(da, 1, out=out)",
+        ["dz = da ⊙ [a > 0]"],
+    ),
+    "sigmoid's derivative without 1 − a": (
+        "layers", "np.multiply(da, a * (1 - a), out=out)", "np.multiply(da, a, out=out)",
+        ["dz = da ⊙ a (1 − a)"],
+    ),
+    "1 − a for 1 − a²": (
+        "layers", "np.multiply(da, 1 - a * a, out=out)", "np.multiply(da, 1 - a, out=out)",
+        ["dz = da ⊙ (1 − a²)"],
+    ),
+    "sigmoid's derivative for tanh's": (
+        "layers", "Activation(tanh, tanh_dz", "Activation(tanh, sigmoid_dz",
+        ["dz = da ⊙ (1 − a²)"],
+    ),
+    "no activation in the loop": (
+        "model", "z if is_last else self.activation.g(z, out=z)", "z",
+        ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"],
+    ),
+    "activation on the logits": ("model", "z if is_last else ", "", ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"]),
+    "sum for mean of the loss": ("model", "labels).mean())", "labels).sum())", ["L = (1/m) Σ Lᵢ"]),
+    "weights of the layer below": (
+        "model", "self.parameters.W[l], out", "self.parameters.W[l - 1], out",
+        ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
+    ),
+    "outputs of the layer for its inputs": (
+        "model", "linear_dW(a[l], dz,", "linear_dW(a[l + 1], dz,",
+        ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
+    ),
+    "no activation on the way back": (
+        "model", "dz = self.activation.dz(da, g, out=da)", "dz = da",
+        ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
+    ),
+    "mask dropped in forward": (
+        "model", "a[l] *= dropout.masks[l - 1]", "pass",
+        ["a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask⁽ˡ⁾"],
+    ),
+    "mask dropped in backward": (
+        "model", "da *= dropout.masks[l - 1]", "pass",
+        ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
+    ),
+    "g′ at the masked a": (
+        "model", "g = a[l] * (1 - dropout.share)", "g = a[l]",
+        ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
+    ),
+    "decay without the learning rate": (
+        "optim", "1 - learning_rate * self.weight_decay", "1 - self.weight_decay",
+        ["W ← W − ηλW"],
+    ),
+    "decay of biases": (
+        "optim", "            for W in self.parameters.W:\n", "            for W in [self.parameters.flat]:\n",
+        ["W ← W − ηλW"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def spoilt(tmp_path, monkeypatch):
+    """spoilt(file, line, replacement): mlp_cli.nn.checks of a copy of mlp_cli.nn in which a line is another."""
+    package = Path(mlp_cli.__file__).parent
+    shutil.copytree(package / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(mlp_cli, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(mlp_cli, "nn", mlp_cli.nn)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["mlp_cli", "nn"]]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def load(file, line, replacement):
+        path = tmp_path / "nn" / f"{file}.py"
+        source = path.read_text("utf-8")
+        assert source.count(line) == 1
+        path.write_text(source.replace(line, replacement), "utf-8")
+        return importlib.import_module("mlp_cli.nn.checks")
+
+    return load
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_named_by_the_line_of_its_formula_and_no_other(bug, spoilt):
+    *change, formulas = BUGS[bug]
+    checks = spoilt(*change)
+    assert [row.formula for row in checks.check_formulas() if not row.result.passed] == formulas
+
+
+def test_a_bug_is_planted_in_every_formula():
+    assert {formula for *_, formulas in BUGS.values() for formula in formulas} == set(FORMULAS)
+
+
+ALL = {"relu", "sigmoid", "tanh"}
+
+
+@pytest.mark.parametrize(
+    ("bug", "activations", "needs"),
+    [
+        ("dropped 1/m in dW", ALL, "anything"),
+        ("missing transpose in dW", ALL, "anything"),  # no layer is square here: it raises
+        ("weights of the layer below", ALL, "anything"),
+        ("sigmoid's derivative without 1 − a", {"sigmoid"}, "anything"),
+        ("smoothing not spread", ALL, "smoothing"),
+        ("mask dropped in backward", ALL, "dropout"),
+    ],
+)
+def test_the_networks_that_have_a_planted_bug_are_wrong_and_no_others(bug, activations, needs, spoilt):
+    checks = spoilt(*BUGS[bug][:-1])
+    for networks in (checks.check_networks(checks.SMALL), checks.check_networks(SIZES, directions=3)):
+        for network in networks:
+            has_it = network.activation in activations and (needs == "anything" or getattr(network, needs) > 0)
+            assert network.passed != has_it, network
+
+
+def test_every_formula_is_right_to_rounding_or_to_the_error_of_central_differences():
+    for row in checks.check_formulas():
+        is_exact = row.witness != checks.DIFFERENCES
+        assert row.result.error <= (1e-12 if is_exact else 1e-9), row
+
+
+def test_the_table_says_where_a_formula_is_computed_and_its_shapes():
+    (row,) = [row for row in checks.check_formulas() if row.code == "layers.linear_dW"]
+    line = (Path(mlp_cli.__file__).parents[1] / row.file).read_text("utf-8").splitlines()[row.line - 1]
+    assert line.startswith("def linear_dW(")
+    assert row.shapes == "4×5 · 5×4 → 4×4"
+
+
+def test_networks_come_with_each_activation_with_and_without_each_regulariser():
+    kinds = [(network.activation, network.smoothing, network.dropout) for network in checks.check_networks((3, 2))]
+    assert kinds == [(name, *rest) for name in ACTIVATIONS for rest in [(0, 0), (0, 0.2), (0.1, 0), (0.1, 0.2)]]
+    kinds = {(n.smoothing, n.dropout) for n in checks.check_networks((3, 2), smoothing=0.3, dropout=0.6)}
+    assert kinds == {(0, 0), (0, 0.6), (0.3, 0), (0.3, 0.6)}
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (5, 1, 1, 3), (5, 300, 3), (5, 6, 6, 6, 6, 6, 3)])
+@pytest.mark.parametrize("dropout", [0.0, 0.9])
+def test_networks_of_other_forms_are_right(sizes, dropout):
+    for network in checks.check_networks(sizes, dropout=dropout, directions=checks.DIRECTIONS):
+        assert network.passed, network
+
+
+def test_the_entry_of_the_largest_error_is_named(spoilt):
+    checks = spoilt("layers", "    dW *= 1 / len(dz)\n", "    dW *= 1 / len(dz)\n    dW[2:3, 1:2] += 1e-6\n")
+    (row,) = [row for row in checks.check_formulas() if not row.result.passed]
+    assert (row.code, row.result.entry) == ("layers.linear_dW", (2, 1))
+    for network in checks.check_networks(checks.SMALL):
+        assert {name for name, result in network.results.items() if not result.passed} == {"W1", "W2", "W3"}
+        assert all(network.results[name].entry == (2, 1) for name in ("W1", "W2", "W3"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("dW = np.full_like(W_like, np.nan)", None),
+        ("dW = W_like[:1]", "ValueError: the shape is (1, 4), and must be (4, 4)"),
+        ("raise IndexError('too far')", "IndexError: too far"),
+    ],
+)
+def test_no_number_another_shape_and_an_exception_are_wrong_too(spoilt, wrong, problem):
+    checks = spoilt("layers", "    dW *= 1 / len(dz)\n", f"    W_like = dW\n    {wrong}\n")
+    (row,) = [row for row in checks.check_formulas() if row.code == "layers.linear_dW"]
+    assert math.isnan(row.result.error)
+    assert row.result.problem == problem
+    assert not row.result.passed
+
+
+def test_units_stay_away_from_the_kink_of_relu_by_much_more_than_a_step_moves_them():
+    network, _, loss = checks._network(checks.SMALL, "relu", 0.0, 0.0)
+    signs = []
+    network.activation = network.activation._replace(
+        g=lambda z, out=None: signs.append(z > 0) or np.maximum(z, 0, out=out)
+    )
+    for step in (0, 1e-3, -1e-3):  # a hundred times the step of a central difference, for every parameter
+        for index in range(network.parameters.flat.size):
+            kept = network.parameters.flat[index]
+            network.parameters.flat[index] = kept + step
+            loss()
+            network.parameters.flat[index] = kept
+    first, second = signs[:2]
+    assert all(np.array_equal(sign, first) for sign in signs[::2])
+    assert all(np.array_equal(sign, second) for sign in signs[1::2])
+    assert 0 < first.mean() < 1
