@@ -1,5 +1,9 @@
 """A small data set to train on in milliseconds, and the program as a function."""
 
+import importlib
+import shutil
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -54,3 +58,26 @@ def train(mlp, data):
         return mlp("train", config, "--data", data, *SMALL, *args, "--out", out)
 
     return call
+
+
+@pytest.fixture
+def spoilt(tmp_path, monkeypatch):
+    """spoilt("layers", line, other): for the rest of the test mlp_cli.nn is a copy of itself, in which this line of
+    layers.py is another. Returns its mlp_cli.nn.checks."""
+    import mlp_cli.nn.checks
+
+    shutil.copytree(Path(mlp_cli.__file__).parent / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(mlp_cli, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(mlp_cli, "nn", mlp_cli.nn)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["mlp_cli", "nn"]]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def load(file, line, replacement):
+        path = tmp_path / "nn" / f"{file}.py"
+        source = path.read_text("utf-8")
+        assert source.count(line) == 1
+        path.write_text(source.replace(line, replacement), "utf-8")
+        return importlib.import_module("mlp_cli.nn.checks")
+
+    return load

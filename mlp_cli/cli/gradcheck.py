@@ -42,7 +42,7 @@ def command(config, assignments, as_json):
     threadpoolctl.threadpool_limits(1, user_api="blas")
 
     formulas = list(checks.check_formulas())
-    small = list(checks.check_networks(checks.SMALL, smoothing, dropout))
+    small = list(checks.check_networks(checks.SMALL))
     whole = list(checks.check_networks(sizes, smoothing, dropout, checks.DIRECTIONS))
     if as_json:
         click.echo(_json(formulas, small + whole, checks.TOLERANCE))
@@ -53,17 +53,20 @@ def command(config, assignments, as_json):
             "",
             *_formula_table(formulas),
             f"whole networks, {_name(checks.SMALL)}, every entry against its central difference:",
-            *_network_table(small, settled),
+            *_network_table(small),
             "",
             f"whole networks, {_name(sizes)}, along {checks.DIRECTIONS} random directions:",
             *_network_table(whole, settled),
         ]
         click.echo("\n".join(lines), color=False if "NO_COLOR" in os.environ else None)
-    _fail_if_wrong(formulas, small + whole)
+    if _say_what_is_wrong(formulas, small + whole):
+        sys.exit(1)
+    if not as_json:
+        click.echo(f"\nAll {len(formulas)} formulas and {len(small + whole)} networks are right.")
 
 
-def _fail_if_wrong(formulas, networks):
-    """A line on stderr for each formula that is wrong, else for each network, and exit code 1 if there are any."""
+def _say_what_is_wrong(formulas, networks):
+    """A line on stderr for each formula that is wrong, or if none is, for each network; whether there are any."""
     wrong = [formula for formula in formulas if not formula.result.passed]
     wrong_networks = [network for network in networks if not network.passed]
     for formula in wrong:
@@ -74,9 +77,7 @@ def _fail_if_wrong(formulas, networks):
         for network in wrong_networks:
             name, result = _worst(network)
             click.echo(f"mlp: wrong: {_title(network)}: {_symbol(name)}: {_what(result)}", err=True)
-    if wrong or wrong_networks:
-        sys.exit(1)
-    click.echo(f"all {len(formulas)} formulas and {len(networks)} networks are right", err=True)
+    return bool(wrong or wrong_networks)
 
 
 def _formula_table(formulas):
@@ -92,7 +93,7 @@ def _formula_table(formulas):
         yield from [f"against the {witness}:", *(line for _, line in pairs), ""]
 
 
-def _network_table(networks, settled):
+def _network_table(networks, settled=None):
     names = list(networks[0].results)
     heads = ["error"] if len(names) == 1 else map(_symbol, names)
     rows = [["activation", "smoothing", "dropout", *heads, "largest at", ""]]

@@ -87,7 +87,9 @@ def check_networks(sizes, smoothing=0.0, dropout=0.0, directions=None):
             with np.errstate(all="ignore"):
                 batch = _network(sizes, activation, epsilon, share)
                 results = _along_directions(*batch, directions) if directions else _entry_by_entry(*batch)
-        except Exception as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # a network that raises is wrong, too
             names = ["directions"] if directions else Parameters(sizes).named()
             results = dict.fromkeys(names, _not_comparable(error))
         yield Network(tuple(sizes), activation, epsilon, share, results)
@@ -310,14 +312,14 @@ def _place(function):
 
 
 def _run(compare):
-    """The shapes and the Agreement of a check. A formula that raises, or gives another shape, is wrong, too."""
+    """The shapes and the Agreement of a check."""
     rng = np.random.default_rng(0)
     try:
         with np.errstate(all="ignore"):
             inputs, computed, expected = compare(rng)
             shapes = f"{' · '.join(map(_shape, inputs))} → {_shape(expected)}"
             return shapes, Agreement(*largest_error(computed, expected))
-    except Exception as error:
+    except Exception as error:  # a formula that raises, or gives another shape, is wrong, too
         return "", _not_comparable(error)
 
 

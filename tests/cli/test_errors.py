@@ -42,6 +42,24 @@ def assert_one_line(result, code, *parts):
         (["predict", "--model", "nowhere", "x.png"], ["nowhere", "no such file"]),
         (["eval", "--fail-under", "101"], ["101"]),
         (["eval", "--split", "tset"], ["tset", "test"]),
+        (["gradcheck", "qick"], ["qick", "did you mean quick?"]),
+        (["gradcheck", ""], ["the name of the configuration is empty"]),
+        (["gradcheck", "--set", "training.dropout=1"], ["training.dropout = 1", "below 1"]),
+        (["gradcheck", "--set", "network.activation=gelu"], ["network.activation = 'gelu'", "'relu'"]),
+        (["gradcheck", "--set", "hidden"], ["--set hidden", "KEY=VALUE"]),
+        (["trace"], ["either an IMAGE", "--index"]),
+        (["trace", "x.png", "--index", "1"], ["either an IMAGE", "--index"]),
+        (["trace", "x.png"], ["--label"]),
+        (["trace", "--index", "1", "--label", "3"], ["--label is for an IMAGE"]),
+        (["trace", "x.png", "--label", "3", "--data", "data"], ["--data is for --index"]),
+        (["trace", "x.png", "--label", "10"], ["--label 10", "not a class", "0, 1, 2"]),
+        (["trace", "x.png", "--label", "-1"], ["--label -1", "not a class"]),
+        (["trace", "x.png", "--label", "seven"], ["--label seven", "not a class"]),
+        (["trace", "--index", "10000"], ["--index 10000", "MNIST", "0 to 9999"]),
+        (["trace", "--index", "-1"], ["--index", "-1"]),
+        (["trace", "--index", "one"], ["--index", "one"]),
+        (["trace", "--index", "1", "--model", "nowhere"], ["nowhere", "no such file"]),
+        (["trace", "--index", "1", "--data", "nowhere"], ["nowhere", "no such directory"]),
     ],
 )
 def test_wrong_usage(mlp, args, parts):
@@ -142,6 +160,7 @@ def test_bad_checkpoints(train, mlp, what):
         Path("bad.safetensors").write_bytes(damage(good))
     assert_one_line(mlp("eval", "bad.safetensors"), 2, "bad.safetensors", message)
     assert_one_line(mlp("predict", "--model", "bad.safetensors", "x.png"), 2, "bad.safetensors", message)
+    assert_one_line(mlp("trace", "--model", "bad.safetensors", "--index", "1"), 2, "bad.safetensors", message)
     assert_one_line(mlp("eval", "run"), 2, "run: no epoch of this run has ended yet: it has no best.safetensors")
 
 
@@ -174,6 +193,7 @@ def test_bad_pictures(mlp, tmp_path, what):
     assert model == "model: run/best.safetensors (not trained)"
     assert error.startswith("mlp: picture.png: ")
     assert message in error
+    assert_one_line(mlp("trace", "--model", "run", "picture.png", "--label", "1"), 1, "picture.png: ", message)
 
 
 def test_a_reader_that_leaves_is_no_error(data, tmp_path):

@@ -1,9 +1,6 @@
 """The checks pass, and each formula that is spoilt fails in its own line, by its own name."""
 
-import importlib
 import math
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -152,27 +149,6 @@ BUGS = {
         ["W ← W − ηλW"],
     ),
 }  # fmt: skip
-
-
-@pytest.fixture
-def spoilt(tmp_path, monkeypatch):
-    """spoilt(file, line, replacement): mlp_cli.nn.checks of a copy of mlp_cli.nn in which a line is another."""
-    package = Path(mlp_cli.__file__).parent
-    shutil.copytree(package / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(mlp_cli, "__path__", [str(tmp_path)])
-    monkeypatch.setattr(mlp_cli, "nn", mlp_cli.nn)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    for name in [name for name in sys.modules if name.split(".")[:2] == ["mlp_cli", "nn"]]:
-        monkeypatch.delitem(sys.modules, name)
-
-    def load(file, line, replacement):
-        path = tmp_path / "nn" / f"{file}.py"
-        source = path.read_text("utf-8")
-        assert source.count(line) == 1
-        path.write_text(source.replace(line, replacement), "utf-8")
-        return importlib.import_module("mlp_cli.nn.checks")
-
-    return load
 
 
 @pytest.mark.parametrize("bug", BUGS)

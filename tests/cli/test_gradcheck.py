@@ -1,0 +1,101 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+DROPPED_1_M = ("layers", "    dW *= 1 / len(dz)\n", "")
+
+
+def test_every_line_of_the_table_is_right_and_at_most_100_columns_wide(mlp):
+    result = mlp("gradcheck", "--set", "network.hidden=[6]")
+    assert (result.code, result.err) == (0, "")
+    assert "WRONG" not in result.out
+    assert result.out.endswith("\nAll 23 formulas and 24 networks are right.\n")
+    assert max(map(len, result.out.splitlines())) <= 100
+    assert sum("  ok" in line for line in result.out.splitlines()) == 23 + 24
+    assert "784-6-10, along 5 random directions" in result.out
+
+
+def test_the_configured_network_is_marked(mlp):
+    settings = ["network.activation=tanh", "training.dropout=0.4", "network.hidden=[6]"]
+    result = mlp("gradcheck", "default", *(part for setting in settings for part in ("--set", setting)))
+    (line,) = [line for line in result.out.splitlines() if "as configured" in line]
+    assert line.split()[:3] == ["tanh", "-", "0.4"]
+
+
+def test_a_wrong_formula_is_named_on_its_line_and_on_stderr(mlp, spoilt):
+    spoilt(*DROPPED_1_M)
+    result = mlp("gradcheck", "--set", "network.hidden=[6]")
+    assert result.code == 1
+    formulas, _, networks = result.out.partition("whole networks")
+    (line,) = [line for line in formulas.splitlines() if "WRONG" in line]
+    assert line.startswith("dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾")
+    assert networks.count("WRONG") == 24
+    first, second = result.err.splitlines()
+    # m times too large, of m = 5: the error is 1 − 1/5 of the larger one
+    assert first.startswith(
+        "mlp: wrong: dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾ in layers.linear_dW: relative error 8.0e-01 at ["
+    )
+    assert second == "mlp: 24 of 24 whole networks are wrong with it"
+
+
+def test_a_wrong_network_of_right_formulas_is_named_on_stderr(mlp, spoilt):
+    spoilt("checks", "0.1 * rng.standard_normal(b.shape)", "np.nan")
+    result = mlp("gradcheck", "--set", "network.hidden=[6]", "--set", "training.dropout=0.5")
+    assert result.code == 1
+    lines = result.err.splitlines()
+    assert len(lines) == 24
+    assert lines[0].startswith("mlp: wrong: 7-6-5-4, relu: dW⁽¹⁾: relative error nan at [")
+    assert lines[-1].startswith("mlp: wrong: 784-6-10, tanh, label smoothing 0.1, dropout 0.5: direction: relative")
+
+
+def test_json_is_one_object_with_the_documented_keys(mlp):
+    result = mlp("gradcheck", "--set", "network.hidden=[6]", "--json")
+    answer = json.loads(result.out)
+    assert list(answer) == ["passed", "tolerance", "formulas", "networks"]
+    assert (result.code, answer["passed"], answer["tolerance"]) == (0, True, 1e-7)
+    assert list(answer["formulas"][0]) == [
+        "formula", "witness", "code", "file", "line", "shapes", "passed", "error", "entry", "problem",
+    ]  # fmt: skip
+    small, whole = answer["networks"][0], answer["networks"][-1]
+    assert list(small) == ["sizes", "activation", "label_smoothing", "dropout", "passed", "gradients"]
+    assert list(small["gradients"]) == ["W1", "b1", "W2", "b2", "W3", "b3"]
+    assert (whole["sizes"], list(whole["gradients"])) == ([784, 6, 10], ["directions"])
+
+
+def test_json_of_what_is_no_number_is_json(mlp, spoilt):
+    spoilt("layers", "    dW *= 1 / len(dz)\n", "    dW *= np.nan\n")
+    result = mlp("gradcheck", "--set", "network.hidden=[6]", "--json")
+    answer = json.loads(result.out, parse_constant=pytest.fail)
+    assert (result.code, answer["passed"]) == (1, False)
+    (row,) = [row for row in answer["formulas"] if row["code"] == "layers.linear_dW"]
+    assert (row["passed"], row["error"]) == (False, None)
+
+
+def test_the_whole_command_takes_seconds_at_the_size_of_mnist():
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "mlp_cli", "gradcheck"], check=True, stdout=subprocess.DEVNULL)
+    assert time.perf_counter() - started < 20  # about one, on a machine with nothing else to do
+
+
+@pytest.mark.parametrize(("settings", "has_colour"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_and_not_with_no_color(settings, has_colour):
+    pty = pytest.importorskip("pty")
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mlp_cli", "gradcheck", "--set", "network.hidden=[6]"]
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | settings
+    with subprocess.Popen(command, stdout=terminal, env=environment) as process:
+        os.close(terminal)
+        shown = b""
+        try:
+            while chunk := os.read(main, 65536):
+                shown += chunk
+        except OSError:  # the other end is closed
+            pass
+    os.close(main)
+    assert process.returncode == 0
+    assert (b"\x1b[32mok" in shown) == has_colour
+    assert (b"\x1b" in shown) == has_colour
