@@ -259,18 +259,19 @@ def _check_backward_dropout(rng):
 def _check_weight_decay(rng):
     """What weight decay changes in a step of each optimiser: −ηλW on the weights, nothing on the biases."""
     rate, decay = 0.1, 0.2
-    start, gradients, expected = (Parameters((D, D, K), np.float64) for _ in range(3))
-    start.flat[:], gradients.flat[:] = _normal(rng, start.flat.shape, start.flat.shape)
+    sizes = (D, D, K)
+    start, expected = Parameters(sizes, np.float64), Parameters(sizes, np.float64)
+    start.flat[:], g = _normal(rng, start.flat.shape, start.flat.shape)
     for W, decayed in zip(start.W, expected.W, strict=True):
         decayed[...] = -rate * decay * W
 
-    def step(optimizer, decay):
-        parameters = Parameters((D, D, K), np.float64)
-        parameters.flat[:] = start.flat
+    def stepped(optimizer, decay):
+        parameters, gradients = Parameters(sizes, np.float64), Parameters(sizes, np.float64)
+        parameters.flat[:], gradients.flat[:] = start.flat, g
         optimizer(parameters, weight_decay=decay).step(gradients, rate)
         return parameters.flat
 
-    change = np.stack([step(optimizer, decay) - step(optimizer, 0.0) for optimizer in OPTIMIZERS.values()])
+    change = np.stack([stepped(optimizer, decay) - stepped(optimizer, 0.0) for optimizer in OPTIMIZERS.values()])
     return (start.flat,), change, np.stack([expected.flat] * len(OPTIMIZERS))
 
 

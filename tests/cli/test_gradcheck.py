@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-DROPPED_1_M = ("layers", "    dW *= 1 / len(dz)\n", "")
+DA = "np.matmul(dz, W.T, out=out)"
 
 
 def test_every_line_of_the_table_is_right_and_at_most_100_columns_wide(mlp):
@@ -27,18 +27,16 @@ def test_the_configured_network_is_marked(mlp):
 
 
 def test_a_wrong_formula_is_named_on_its_line_and_on_stderr(mlp, spoilt):
-    spoilt(*DROPPED_1_M)
+    spoilt("layers", DA, f"{DA} / len(dz)")
     result = mlp("gradcheck", "--set", "network.hidden=[6]")
     assert result.code == 1
     formulas, _, networks = result.out.partition("whole networks")
     (line,) = [line for line in formulas.splitlines() if "WRONG" in line]
-    assert line.startswith("dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾")
+    assert line.startswith("da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ")
     assert networks.count("WRONG") == 24
     first, second = result.err.splitlines()
-    # m times too large, of m = 5: the error is 1 − 1/5 of the larger one
-    assert first.startswith(
-        "mlp: wrong: dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾ in layers.linear_dW: relative error 8.0e-01 at ["
-    )
+    # m = 5 times too small: the error is 1 − 1/5 of the larger one
+    assert first.startswith("mlp: wrong: da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ in layers.linear_da: relative error 8.0e-01 at [")
     assert second == "mlp: 24 of 24 whole networks are wrong with it"
 
 
@@ -67,11 +65,11 @@ def test_json_is_one_object_with_the_documented_keys(mlp):
 
 
 def test_json_of_what_is_no_number_is_json(mlp, spoilt):
-    spoilt("layers", "    dW *= 1 / len(dz)\n", "    dW *= np.nan\n")
+    spoilt("layers", DA, f"{DA} * np.nan")
     result = mlp("gradcheck", "--set", "network.hidden=[6]", "--json")
     answer = json.loads(result.out, parse_constant=pytest.fail)
     assert (result.code, answer["passed"]) == (1, False)
-    (row,) = [row for row in answer["formulas"] if row["code"] == "layers.linear_dW"]
+    (row,) = [row for row in answer["formulas"] if row["code"] == "layers.linear_da"]
     assert (row["passed"], row["error"]) == (False, None)
 
 
