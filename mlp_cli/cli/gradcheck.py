@@ -25,11 +25,11 @@ def command(config, assignments, as_json):
 
     CONFIG is a preset or a TOML file, as for mlp train; without one, default. Each formula of docs/derivation.md is
     checked alone, then how they are joined, then whole networks: a small one entry by entry, and that of CONFIG along
-    random directions, with every activation, with and without label smoothing and dropout. Exit code 1 if one is wrong.
+    random directions, with every activation, with and without label smoothing and dropout. Exit code 1 if any is wrong.
 
     \b
     mlp gradcheck
-    mlp gradcheck runs/001/config.toml --set network.activation=tanh
+    mlp gradcheck runs/001/config.toml
     """
     import threadpoolctl
 

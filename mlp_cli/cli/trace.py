@@ -24,8 +24,8 @@ def command(image, label, index, model, data, full, as_json):
     """Show one forward and one backward pass, number by number.
 
     Every quantity of docs/derivation.md in its order, for a single example: symbol, shape, norm, smallest and largest
-    entry, and the first entries from the first on that is not 0. IMAGE is a picture of one digit, or - for standard
-    input. The numbers are those of training on a batch of one, without warps, label smoothing and dropout.
+    entry, and three entries from the first on that is not 0. IMAGE is a picture of one digit, or - for standard
+    input. The numbers are those of training on a batch of one: no warp, no label smoothing, no dropout.
 
     \b
     mlp trace --index 0
