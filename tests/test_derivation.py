@@ -146,7 +146,7 @@ def worked_example():
         rows = [[float(entry) for entry in row.split("&")] for row in body.split(r"\\")]
         assert symbol not in matrices
         matrices[symbol.replace(r"\hat y", "ŷ").replace("^{(", "").replace(")}", "")] = rows
-    return matrices
+    return matrices | {"L": [[float(re.search(r"^L = ([\d.]+)$", EXAMPLE, flags=re.MULTILINE)[1])]]}
 
 
 def by_hand(a0, y, W1, b1, W2, b2):
