@@ -91,7 +91,7 @@ def reliability(bins, name):
 
 def _axes(x, y):
     figure = Figure(SIZE)
-    figure.subplots_adjust(left=0.18, right=0.98, bottom=0.17, top=0.97)
+    figure.subplots_adjust(left=0.18, right=0.96, bottom=0.17, top=0.97)
     axes = figure.add_subplot(xlabel=x, ylabel=y)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return figure, axes

@@ -24,13 +24,14 @@ def _append(element, children):
                 element.text = (element.text or "") + str(child)
 
 
-def table(caption, header, rows, **attributes):
-    """A table in a box that scrolls where it is too wide. The first cell of a row is its header."""
+def table(caption, header, rows, is_wide=False, **attributes):
+    """A table in a box that scrolls where it is too wide, by keys too if `is_wide`. First cells are headers."""
     head = E("thead", E("tr", [E("th", cell, scope="col") for cell in header]))
     body = E("tbody", [E("tr", E("th", row[0], scope="row"), [E("td", cell) for cell in row[1:]]) for row in rows])
-    return scrolling(E("table", E("caption", caption), head, body, **attributes), caption)
+    element = E("table", E("caption", caption), head, body, **attributes)
+    return scrolling(element, caption) if is_wide else E("div", element, class_="scroll")
 
 
-def scrolling(table, label):
-    """A table in a box that scrolls where it is too wide, also by keys."""
-    return E("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
+def scrolling(element, label):
+    """A box that scrolls where its content is too wide, also by keys."""
+    return E("div", element, class_="scroll", tabindex=0, role="group", aria_label=label)

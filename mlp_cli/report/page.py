@@ -69,8 +69,7 @@ def _parts_of_the_answers(subject, prefix, heading):
 
 
 def _section(title, identity, *content, heading="h2"):
-    heading = E(heading, title, id=f"{identity}-title")
-    return E("section", heading, content, id=identity, aria_labelledby=f"{identity}-title")
+    return E("section", E(heading, title), content, id=identity)
 
 
 def _lead(subjects):

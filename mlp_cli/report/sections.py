@@ -1,5 +1,7 @@
 """The sections of a report: each function gives what stands under its heading."""
 
+import shlex
+
 import numpy as np
 
 from mlp_cli.report import figures, pictures
@@ -66,22 +68,24 @@ def comparison(subjects):
         "Who chooses one of these by its test accuracy no longer knows how good it is on new images; "
         "validation accuracy is there to choose by."
     )
-    return [table("The best checkpoint of each run, measured on the test set", header, rows), E("p", choice)]
+    return [
+        table("The best checkpoint of each run, measured on the test set", header, rows, is_wide=True),
+        E("p", choice),
+    ]
 
 
 def differences(subjects):
     """A table of the keys in which the configurations of the runs differ."""
     tables = [flat(subject.config) for subject in subjects]
     rows = [
-        [key, *(_value(values[key]) for values in tables)]
+        [key, *(_setting(values[key]) for values in tables)]
         for key in tables[0]
         if any(values[key] != tables[0][key] for values in tables)
     ]
     if not rows:
         return E("p", "There are none.")
-    return table(
-        "The keys in which the runs differ", ["Key", *(subject.directory for subject in subjects)], rows, class_="words"
-    )
+    header = ["Key", *(subject.directory for subject in subjects)]
+    return table("The keys in which the runs differ", header, rows, is_wide=True, class_="words")
 
 
 def curves(subjects):
@@ -270,13 +274,14 @@ def warps(subject):
 def configuration(subject):
     """Every key of the configuration, and what else the result may depend on."""
     summary, facts = subject.summary, dict(subject.facts)
-    changes = ", ".join(f"{key} = {_value(value)}" for key, value in summary.changes.items())
+    changes = ", ".join(f"{key} = {_setting(value)}" for key, value in summary.changes.items())
     told = f"The preset {summary.preset}" + (f", but for {changes}." if changes else ".")
-    keys = [[key, _value(value)] for key, value in flat(subject.config).items()]
+    keys = [[key, _setting(value)] for key, value in flat(subject.config).items()]
+    facts["command"] = shlex.join(map(str, facts["command"]))
     facts |= {
         key: str(facts.get(key) or "").replace("T", " ").replace("+00:00", " UTC") for key in ("started", "ended")
     }
-    about = [[name, _value(facts[key])] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
+    about = [[name, _fact(facts[key])] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
     tables = [
         table("Configuration", ["Key", "Value"], keys, class_="words"),
         table("How it was trained", ["What", "Value"], about, class_="words long"),
@@ -284,14 +289,16 @@ def configuration(subject):
     return [E("p", told), E("div", tables, class_="tables")]
 
 
-def _value(value):
-    """A value of a configuration or of run.json as text."""
+def _setting(value):
+    """A value of a configuration as text."""
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
+def _fact(value):
+    """A value of run.json as text."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_value(item)}" for key, item in value.items() if item is not None)
-    if isinstance(value, list | tuple):
-        separator = " " if all(isinstance(item, str) for item in value) else ", "  # of the words of the command
-        return separator.join(map(_value, value))
-    return str(value)
+        return ", ".join(f"{key} {_fact(item)}" for key, item in value.items() if item is not None)
+    return ", ".join(map(_fact, value)) if isinstance(value, list) else str(value)
 
 
 def _figure(svg, told, caption):

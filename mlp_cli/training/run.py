@@ -258,6 +258,7 @@ class _Facts(msgspec.Struct):
 
     outcome: str
     started: str
+    command: list
     threads: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     data: _Where
     resumed: list
