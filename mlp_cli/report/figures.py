@@ -142,6 +142,7 @@ def _svg(figure, name):
     for pattern, replacement in {
         r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>": "",
         r' xmlns(:\w+)?="[^"]*"|xlink:(?=href)|font-family: [^;]*; ': "",
+        r"font: (\S*) [^;]*;": r"font-size: \1;",  # of matplotlib before 3.10
         r"(\.\d\d)\d+(?=[^<>]*>)": r"\1",  # of coordinates, not of the text
         r'(href="|url\()#': rf"\1#{name}-",
     }.items():

@@ -42,6 +42,12 @@ def assert_one_line(result, code, *parts):
         (["predict", "--model", "nowhere", "x.png"], ["nowhere", "no such file"]),
         (["eval", "--fail-under", "101"], ["101"]),
         (["eval", "--split", "tset"], ["tset", "test"]),
+        (["eval", "--errors", ""], ["--errors", "is empty"]),
+        (["eval", "--predictions", "."], [".", "exists already"]),
+        (["runs", "nowhere"], ["nowhere", "No such file or directory"]),
+        (["runs", "--sort", "test"], ["test", "validation"]),
+        (["report"], ["RUN"]),
+        (["report", "nowhere"], ["nowhere", "is not a run directory"]),
     ],
 )
 def test_wrong_usage(mlp, args, parts):

@@ -1,7 +1,6 @@
 """The page of `mlp report`, read by the standard library's HTML parser."""
 
 import base64
-import contextlib
 import io
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from samples import BASE
+from samples import BASE, quietly
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.training.checkpoint import load_checkpoint
@@ -122,20 +121,12 @@ def assert_good(page):
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
     """A directory with a run of four epochs, its report, and eval.json, what `mlp eval --json` says of it."""
-    from mlp_cli.cli import main
-
     folder = tmp_path_factory.mktemp("made")
     settings = ["training.validation=100", "network.hidden=[8]", "training.batch_size=32", *WARPS]
-    train = ["train", BASE, "--epochs", 4, "--data", data, "--out", folder / "run", "--quiet"]
-    with open(folder / "eval.json", "w", encoding="utf-8") as file:
-        for command in (
-            [*train, *(part for setting in settings for part in ("--set", setting))],
-            ["report", folder / "run"],
-            ["eval", folder / "run", "--data", data, "--json"],
-        ):
-            file.truncate(file.seek(0))
-            with contextlib.redirect_stdout(file), contextlib.suppress(SystemExit):
-                main([str(part) for part in command])
+    assignments = [part for setting in settings for part in ("--set", setting)]
+    quietly("train", BASE, "--epochs", 4, "--data", data, "--out", folder / "run", "--quiet", *assignments)
+    quietly("report", folder / "run")
+    (folder / "eval.json").write_text(quietly("eval", folder / "run", "--data", data, "--json"))
     return folder
 
 

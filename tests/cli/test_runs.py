@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import BASE, quietly
 
 from mlp_cli.cli.runs import ORDERS
 from mlp_cli.data.datasets import load_dataset
@@ -16,25 +17,35 @@ def set_facts(run, **changes):
     path.write_text(json.dumps(json.loads(path.read_bytes()) | changes))
 
 
-@pytest.fixture
-def runs(train):
-    """Three runs in runs/, whose orders by name, validation, epochs, seconds and start all differ."""
-    train("runs/9", "--epochs", "2", "--seed", "3")
-    train("runs/10", "--epochs", "6")
-    train("runs/11", "--epochs", "4", "--set", "training.learning_rate=1e-9")
-    for run, seconds, started in (("9", 5, "2026-01-02"), ("10", 7, "2026-01-01"), ("11", 1, "2026-01-03")):
-        set_facts(f"runs/{run}", started=f"{started}T00:00:00+00:00")
-        path = Path("runs", run, "metrics.csv")
-        header, *rows = path.read_text().splitlines()
+@pytest.fixture(scope="module")
+def made(data, tmp_path_factory):
+    """A directory with three runs whose orders by name, validation, epochs, seconds and start all differ."""
+    folder = tmp_path_factory.mktemp("made") / "runs"
+    for name, seconds, started, *options in (
+        ("9", 5, "2026-01-02", "--epochs", 2, "--seed", 3),
+        ("10", 7, "2026-01-01", "--epochs", 6, "--set", "training.learning_rate=0.1"),
+        ("11", 1, "2026-01-03", "--epochs", 4, "--set", "training.learning_rate=1e-9"),
+    ):
+        small = ["--set", "training.validation=100", "--set", "network.hidden=[8]", "--set", "training.batch_size=32"]
+        quietly("train", BASE, "--data", data, *small, *options, "--out", folder / name, "--quiet")
+        set_facts(folder / name, started=f"{started}T00:00:00+00:00")
+        header, *rows = (folder / name / "metrics.csv").read_text().splitlines()
         rows = [f"{row.rpartition(',')[0]},{seconds}" for row in rows]
-        path.write_text("\n".join([header, *rows]))
+        (folder / name / "metrics.csv").write_text("\n".join([header, *rows]))
+    return folder
+
+
+@pytest.fixture
+def runs(made):
+    """A copy of these runs in runs/."""
+    shutil.copytree(made, "runs")
 
 
 def listed(mlp, *args):
     return [json.loads(line) for line in mlp("runs", "--json", *args).out.splitlines()]
 
 
-def test_each_run_is_a_line_with_what_was_done_and_how_well(runs, mlp):
+def test_each_run_is_a_line_with_what_was_done_and_how_well(mlp, runs):
     result = mlp("runs")
     assert (result.code, result.err) == (0, "")
     header, *rows = [line.split() for line in result.out.splitlines()]
@@ -58,7 +69,7 @@ def test_a_run_of_a_preset_is_said_to_be_one_and_of_another_what_differs(mlp, da
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_runs_are_sorted_and_those_without_the_value_come_last(runs, mlp, order):
+def test_runs_are_sorted_and_those_without_the_value_come_last(mlp, runs, order):
     values = listed(mlp)
     Path("runs/8").mkdir()
     Path("runs/8/run.json").touch()
@@ -74,7 +85,7 @@ def test_runs_are_sorted_and_those_without_the_value_come_last(runs, mlp, order)
     assert [row["run"] for row in listed(mlp, "--sort", order)] == expected
 
 
-def test_the_test_set_is_opened_only_when_asked_for(runs, mlp, data):
+def test_the_test_set_is_opened_only_when_asked_for(mlp, runs, data):
     assert [row["test_accuracy"] for row in listed(mlp)] == [None] * 3
     test = load_dataset("test", data)
     expected = []
@@ -87,7 +98,7 @@ def test_the_test_set_is_opened_only_when_asked_for(runs, mlp, data):
     assert shown == ["test", *(f"{accuracy:.2%}" for accuracy in expected)]
 
 
-def test_json_has_the_documented_keys(runs, mlp):
+def test_json_has_the_documented_keys(mlp, runs):
     assert list(listed(mlp)[0]) == [
         "run", "state", "started", "preset", "changes", "epochs", "epochs_asked", "best_epoch", "val_accuracy",
         "test_accuracy", "seconds", "problem",
@@ -111,7 +122,7 @@ def test_a_run_that_goes_on_is_running_and_one_that_was_killed_is_not(train, mlp
 @pytest.mark.parametrize(
     "content", [None, b"", b"{]\x00\xff", b"a\nb,c\n"], ids=["missing", "empty", "nonsense", "text"]
 )
-def test_a_damaged_run_is_a_line_that_says_so_among_the_others(runs, mlp, name, content):
+def test_a_damaged_run_is_a_line_that_says_so_among_the_others(mlp, runs, name, content):
     path = Path("runs/10", name)
     path.unlink() if content is None else path.write_bytes(content)
     result = mlp("runs", "--test")
@@ -124,7 +135,7 @@ def test_a_damaged_run_is_a_line_that_says_so_among_the_others(runs, mlp, name, 
     assert path.name in result.out.splitlines()[2]
 
 
-def test_a_run_that_cannot_be_tested_says_why_and_the_others_are(runs, mlp, data, tmp_path):
+def test_a_run_that_cannot_be_tested_says_why_and_the_others_are(mlp, runs, data, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(data, elsewhere)
     set_facts("runs/10", data={"directory": str(elsewhere)})
