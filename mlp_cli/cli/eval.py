@@ -190,17 +190,18 @@ def _save_errors(measurement, directory):
     dataset, classes = measurement.dataset, measurement.classes
     try:
         part.mkdir(parents=True)
-        for i in measurement.mistakes:
-            truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
-            picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
-            picture.save(part / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
-        part.rename(directory)
+        try:
+            for i in measurement.mistakes:
+                truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
+                picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
+                picture.save(part / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
+            part.rename(directory)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
     except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise OutputError(f"{directory}: cannot be written: {error.strerror or error}") from None
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error
+        raise OutputError(f"{directory}: cannot be written: {reason}") from None
 
 
 def _in_a_name(text):

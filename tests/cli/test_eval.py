@@ -251,6 +251,24 @@ def test_a_place_that_cannot_be_written_to_is_one_line(trained, mlp, data, optio
     assert sorted(os.listdir()) == before
 
 
+def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatch):
+    def save(self, path):
+        if len(os.listdir(path.parent)) == 2:
+            raise OSError(28, "No space left on device", str(path))
+        path.touch()
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    before = sorted(os.listdir())
+    result = mlp("eval", "run", "--data", data, "--errors", "wrong")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith("mlp: wrong: cannot be written: No space left on device")
+    assert sorted(os.listdir()) == before
+    os.mkdir(".wrong.part")  # of another process, perhaps
+    result = mlp("eval", "run", "--data", data, "--errors", "wrong")
+    assert result.err.splitlines()[-1] == "mlp: wrong: cannot be written: File exists: .wrong.part"
+    assert os.listdir(".wrong.part") == []
+
+
 @pytest.mark.parametrize(("variable", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
 def test_cells_are_shaded_on_a_terminal_unless_colour_is_not_wanted(trained, data, variable, coloured):
     pty = pytest.importorskip("pty")

@@ -226,28 +226,28 @@ def test_curves_are_told_in_numbers(page, made):
     assert len(labels) == 4
 
 
-def path_of(page, stroke):
-    """The points of the thickest line of this colour."""
-    paths = [
-        e
-        for e in page.all("path")
-        if re.search(rf"stroke: {re.escape(stroke)}; stroke-width: 2(;|$)", e.get("style", ""))
-    ]
-    return [[float(number) for number in re.findall(r"[\d.]+", path["d"])] for path in paths]
+def lines(page, colour, style="stroke-width: 2"):
+    """The points (n, 2) of each line of this colour; the thick ones, unless it is said."""
+    wanted = f"stroke: {colour}; {style}"
+    paths = [path["d"] for path in page.all("path") if wanted in path.get("style", "")]
+    return [np.array(re.findall(r"[\d.]+", d), float).reshape(-1, 2) for d in paths]
 
 
 def test_the_curves_go_through_the_epochs(page, made):
-    loss, accuracy, rate = path_of(page, "var(--run-0)")
-    rows = [row.split(",") for row in (made / "run/metrics.csv").read_text().splitlines()[1:]]
-    heights = (np.log([float(row[5]) for row in rows]), -np.log([1 - float(row[6]) for row in rows]))
-    heights = (*heights, [float(row[2]) for row in rows])
-    for points, values in zip((loss, accuracy, rate), heights, strict=True):
-        x, y = np.array(points).reshape(-1, 2).T
-        assert np.diff(x) == pytest.approx([x[1] - x[0]] * 3, abs=0.03)
-        # the line is as high as the numbers say, up to where its scale begins and how far it goes
-        slope, start = np.polyfit(values, y, 1)
+    thick, thin = lines(page, "var(--run-0)"), lines(page, "var(--run-0)", "stroke-opacity: 0.65")
+    columns = np.array([row.split(",") for row in (made / "run/metrics.csv").read_text().splitlines()[1:]], float).T
+    _, _, rate, train_loss, train_accuracy, val_loss, val_accuracy, _ = columns
+    for drawn, values in (
+        ([thick[0], thin[0]], np.log([val_loss, train_loss])),
+        ([thick[1], thin[1]], -np.log([1 - val_accuracy, 1 - train_accuracy])),
+        ([thick[2]], [rate]),
+    ):
+        x, y = np.transpose(drawn, (2, 0, 1))
+        np.testing.assert_allclose(np.diff(x), x[0, 1] - x[0, 0], atol=0.03)
+        # lines of one figure have one scale, on which they are as high as the numbers
+        slope, start = np.polyfit(np.ravel(values), np.ravel(y), 1)
         assert slope < 0
-        assert slope * np.array(values) + start == pytest.approx(y, abs=0.03)
+        np.testing.assert_allclose(slope * np.array(values) + start, y, atol=0.03)
 
 
 def test_several_runs_are_side_by_side(train, mlp, data):
@@ -268,7 +268,7 @@ def test_several_runs_are_side_by_side(train, mlp, data):
         values = json.loads(mlp("eval", name, "--data", data, "--json").out)
         assert row[:2] == [name, f"{values['accuracy']:.2%}"]
         assert row[3:6] == [f"{values['loss']:.4f}", f"{values['brier']:.4f}", f"{values['calibration_error']:.2%}"]
-    assert len(path_of(page, "var(--run-0)")) == len(path_of(page, "var(--run-1)")) == 3
+    assert len(lines(page, "var(--run-0)")) == len(lines(page, "var(--run-1)")) == 3
 
 
 def test_names_of_any_kind_are_text_and_nothing_else(train, mlp, data, tmp_path):

@@ -45,12 +45,12 @@ def test_the_brier_score_by_hand():
 
 
 def test_the_calibration_error_by_hand():
-    # bins of a fifth: two answers in (0.4, 0.6], the edge included; three in (0.8, 1]
-    confidence = np.array([0.6, 0.5, 0.9, 0.95, 1.0])
-    error, bins = expected_calibration_error(confidence, np.array([True, False, True, True, False]), bins=5)
-    assert bins.images.tolist() == [0, 0, 2, 0, 3]
-    assert bins.confidence.tolist() == pytest.approx([0, 0, 0.55, 0, 0.95])
-    assert bins.accuracy.tolist() == pytest.approx([0, 0, 0.5, 0, 2 / 3])
+    # bins of a quarter: two answers in (0.25, 0.5], the upper edge included; three in (0.75, 1]
+    confidence = np.array([0.5, 0.4, 0.9, 0.95, 1.0])
+    error, bins = expected_calibration_error(confidence, np.array([True, False, True, True, False]), bins=4)
+    assert bins.images.tolist() == [0, 2, 0, 3]
+    assert bins.confidence.tolist() == pytest.approx([0, 0.45, 0, 0.95])
+    assert bins.accuracy.tolist() == pytest.approx([0, 0.5, 0, 2 / 3])
     assert error == pytest.approx((2 * 0.05 + 3 * (0.95 - 2 / 3)) / 5)
 
 
