@@ -47,3 +47,7 @@ class BelowError(MlpError):
     """A result below what --fail-under asks for."""
 
     exit_code = 3
+
+
+class OutputError(MlpError):
+    """A file or folder that was asked for, and that exists already or cannot be written."""

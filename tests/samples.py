@@ -1,6 +1,8 @@
 """Data that tests make for themselves."""
 
+import contextlib
 import gzip
+import io
 import struct
 from pathlib import Path
 
@@ -31,3 +33,13 @@ def blobs(n, seed, k=4, side=8):
 
 RUN_FILES = ["best.safetensors", "config.toml", "last.safetensors", "metrics.csv", "run.json"]
 BASE = str(Path(__file__).parent / "base.toml")
+
+
+def quietly(*args):
+    """Run the program, for fixtures that make something for many tests; returns what it prints to stdout."""
+    from mlp_cli.cli import main
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main([str(arg) for arg in args])
+    return out.getvalue()

@@ -9,7 +9,7 @@ import click
 from mlp_cli import __version__
 from mlp_cli.errors import MlpError
 
-COMMANDS = ("train", "eval", "predict", "gradcheck", "trace")
+COMMANDS = ("train", "eval", "predict", "gradcheck", "trace", "runs", "report")
 INTERRUPTED = 130
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -1,6 +1,15 @@
 """mlp eval."""
 
+import os
+import sys
+
 import click
+
+PAIRS, WORST = 5, 10  # how many of the most confused pairs and of the worst mistakes are printed
+LINE = 80  # columns that the confusion matrix may take
+# From the share of a row's images on, a cell of the matrix has this background, of the 256 colours of terminals.
+MISTAKE_SHADES = {0.05: 203, 0.02: 209, 0.005: 216, 0.002: 223, 0: 230}  # from red to a pale yellow
+HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly white
 
 
 @click.command("eval")
@@ -15,11 +24,13 @@ import click
     show_default=True,
     help="Part of the data; validation and train are those of the model's own run.",
 )
+@click.option("--errors", type=click.Path(), metavar="DIR", help="Make this folder of the images answered wrongly.")
+@click.option("--predictions", type=click.Path(), metavar="FILE", help="Write every answer into this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 if the accuracy is lower."
 )
-def command(model, data, split, as_json, fail_under):
+def command(model, data, split, errors, predictions, as_json, fail_under):
     """Measure a network on the test set.
 
     MODEL is a run directory, of which the best checkpoint counts, or a checkpoint; without one,
@@ -31,98 +42,194 @@ def command(model, data, split, as_json, fail_under):
     """
     import json
 
-    import numpy as np
-
     from mlp_cli.errors import BelowError
-    from mlp_cli.nn import metrics
     from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
     from mlp_cli.training.files import find_model
+    from mlp_cli.training.measure import measure
 
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
+    _check_absent(errors, "--errors")
+    _check_absent(predictions, "--predictions")
     checkpoint = load_checkpoint(find_model(model))
-    dataset = _load(checkpoint, data, split)
-    classes = checkpoint.metadata.classes
-    click.echo(f"model: {checkpoint}\ndata: {dataset.name}, {split}", err=True)
     limit_threads()
+    measurement = measure(checkpoint, data, split)
+    click.echo(f"model: {checkpoint}\ndata: {measurement.dataset.name}, {split}", err=True)
+    if errors is not None:
+        _save_errors(measurement, errors)
+        click.echo(f"errors: {errors}, {len(measurement.mistakes)} pictures", err=True)
+    if predictions is not None:
+        _save_predictions(measurement, predictions)
+        click.echo(f"predictions: {predictions}, {len(measurement)} rows", err=True)
 
-    log_y = log_probabilities(checkpoint.network, dataset.images)
-    loss, accuracy = loss_and_accuracy(log_y, dataset.labels)
-    confusion = metrics.confusion_matrix(dataset.labels, log_y.argmax(axis=1), len(classes))
-    interval = metrics.wilson_interval(int(np.trace(confusion)), len(dataset))
-    per_class = [
-        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "images": int(n)}
-        for name, p, r, f, n in zip(classes, *metrics.per_class(confusion), confusion.sum(axis=1), strict=True)
-    ]
     if as_json:
-        result = {
-            "model": str(checkpoint.path),
-            "data": dataset.name,
-            "split": split,
-            "images": len(dataset),
-            "accuracy": accuracy,
-            "accuracy_interval": interval,
-            "loss": loss,
-            "per_class": per_class,
-            "confusion": confusion.tolist(),
-        }
-        click.echo(json.dumps(result))
+        click.echo(json.dumps({"model": str(checkpoint.path), **_summary(measurement)}))
     else:
-        click.echo(f"accuracy       {accuracy:.2%}  (95 % interval {interval[0]:.2%} to {interval[1]:.2%})")
-        click.echo(f"cross-entropy  {loss:.4f}")
-        click.echo(f"images         {len(dataset)}\n")
-        click.echo(_table(per_class) + "\n")
-        click.echo(_matrix(confusion, classes))
-    if fail_under is not None and round(accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
-        raise BelowError(f"accuracy {accuracy:.2%} is below {fail_under:g} %")
+        click.echo("\n".join(_report(measurement)))
+    if fail_under is not None and round(measurement.accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
+        raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
 
 
-def _load(checkpoint, directory, split):
-    """The images to measure on, checked against the model. Raises DataError."""
-    from mlp_cli.data.datasets import MNIST, known_name, load_dataset
-    from mlp_cli.errors import DataError
-    from mlp_cli.training.loop import Data
+def _check_absent(path, option):
+    from mlp_cli.errors import OutputError
 
-    metadata = checkpoint.metadata
-    if directory is None and known_name(metadata.data_sha256) != MNIST:
-        raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
-    dataset = load_dataset("test" if split == "test" else "train", directory)
-    name = directory or "the MNIST inside"
-    if dataset.image_shape != metadata.image_shape:
-        (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
-        raise DataError(f"{name}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}")
-    k = len(metadata.classes)
-    if dataset.labels.max() >= k:
-        raise DataError(
-            f"{name}: has the label {dataset.labels.max()}, and {checkpoint.path} knows {k} classes from 0 up"
-        )
-    if split == "test":
-        return dataset
-    if dataset.sha256 != metadata.data_sha256:
-        raise DataError(f"{name}: is not what {checkpoint.path} was trained on, so its {split} split is not in there")
-    data = Data.split(dataset, metadata.config)
-    return data.validation if split == "validation" else dataset.subset(data.train_indices)
+    if path is not None and (path == "" or os.path.lexists(path)):
+        problem = "exists already" if path else "is empty"
+        raise OutputError(f"{path or option}: {problem}; nothing is ever overwritten, so choose another {option}")
 
 
-def _table(per_class):
-    width = max(5, *(len(row["class"]) for row in per_class))
-    lines = [f"{'class':{width}}  precision  recall       F1  images"]
-    lines += [
-        f"{row['class']:{width}}  {row['precision']:9.2%}  {row['recall']:6.2%}  {row['f1']:7.2%}  {row['images']:6}"
-        for row in per_class
-    ]
-    return "\n".join(lines)
+def _summary(measurement):
+    """What --json prints of a measurement."""
+    return {
+        "data": measurement.dataset.name,
+        "split": measurement.split,
+        "images": len(measurement),
+        "temperature": measurement.temperature,
+        "accuracy": measurement.accuracy,
+        "accuracy_interval": measurement.interval,
+        "loss": measurement.loss,
+        "brier": measurement.brier,
+        "calibration_error": measurement.calibration[0],
+        "calibration": measurement.calibration_bins(),
+        "per_class": measurement.per_class(),
+        "confusion": measurement.confusion.tolist(),
+        "confused": measurement.confused(),
+        "mistakes": len(measurement.mistakes),
+        "worst": measurement.worst(WORST),
+    }
+
+
+def _report(measurement):
+    """The lines that a person reads."""
+    from mlp_cli.cli.table import cut, table
+
+    low, high = measurement.interval
+    yield f"accuracy           {measurement.accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})"
+    yield f"cross-entropy      {measurement.loss:.4f}"
+    yield f"Brier score        {measurement.brier:.4f}"
+    temperature = f"probabilities at temperature {measurement.temperature:.3f}"
+    yield f"calibration error  {measurement.calibration[0]:.2%}  ({temperature})"
+    yield f"images             {len(measurement)}, of them {len(measurement.mistakes)} answered wrongly"
+    yield ""
+    yield from table(
+        ["class", "precision", "recall", "F1", "images"],
+        [
+            [cut(row["class"], 24), *(f"{row[key]:.2%}" for key in ("precision", "recall", "f1")), str(row["images"])]
+            for row in measurement.per_class()
+        ],
+        "<>>>>",
+    )
+    yield ""
+    yield "confusion: rows are the truth, columns the answer"
+    yield from _matrix(measurement.confusion, measurement.classes)
+    if not len(measurement.mistakes):
+        return
+    yield ""
+    yield "most often confused"
+    yield from table(
+        ["truth", "answer", "images"],
+        [[cut(row["truth"], 24), cut(row["answer"], 24), str(row["images"])] for row in measurement.confused()[:PAIRS]],
+        "<<>",
+    )
+    yield ""
+    yield "most confident mistakes"
+    yield from table(
+        ["index", "truth", "answer", "confidence"],
+        [
+            [str(row["index"]), cut(row["truth"], 24), cut(row["answer"], 24), f"{row['confidence']:.2%}"]
+            for row in measurement.worst(WORST)
+        ],
+        "><<>",
+    )
 
 
 def _matrix(confusion, classes):
-    """The confusion matrix as text, a row per true class; columns by number where names would be too wide."""
-    names = [name if len(name) <= 5 else f"{name[:4]}…" for name in classes]
-    width = 1 + max(len(str(confusion.max())), *map(len, names))
-    left = max(map(len, classes))
-    lines = ["confusion: rows are the truth, columns the answer"]
-    lines += [" " * left + "".join(f"{name:>{width}}" for name in names)]
-    for name, row in zip(classes, confusion, strict=True):
-        lines.append(f"{name:{left}}" + "".join(f"{count or '.':>{width}}" for count in row))
-    return "\n".join(lines)
+    """The confusion matrix as lines, a row per true class; in parts one below the other where it is too wide."""
+    from mlp_cli.cli.table import columns, cut, pad
+
+    names = [cut(name, 5) for name in classes]
+    left = min(16, max(map(columns, classes)))
+    width = 1 + max(len(str(confusion.max())), *map(columns, names))
+    per_part = (LINE - left) // width
+    in_colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for first in range(0, len(classes), per_part):
+        if first:
+            yield ""
+        part = slice(first, first + per_part)
+        yield " " * left + "".join(pad(name, width, ">") for name in names[part])
+        for truth, (name, row) in enumerate(zip(classes, confusion, strict=True)):
+            total = max(1, int(row.sum()))
+            cells = [
+                _cell(int(count), count / total, answer == truth, width, in_colour)
+                for answer, count in enumerate(row[part], start=first)
+            ]
+            yield pad(cut(name, left), left) + "".join(cells)
+
+
+def _cell(count, share, is_hit, width, in_colour):
+    text = f"{count or '.':>{width}}"
+    if not count or not in_colour:
+        return text
+    shades = HIT_SHADES if is_hit else MISTAKE_SHADES
+    return click.style(text, fg=16, bg=next(shade for least, shade in shades.items() if share >= least))
+
+
+def _save_errors(measurement, directory):
+    """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names."""
+    import shutil
+    from pathlib import Path
+
+    from PIL import Image
+
+    from mlp_cli.errors import OutputError
+
+    directory = Path(directory)
+    part = directory.with_name(f".{directory.name}.part")
+    dataset, classes = measurement.dataset, measurement.classes
+    try:
+        part.mkdir(parents=True)
+        try:
+            for i in measurement.mistakes:
+                truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
+                picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
+                picture.save(part / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
+            part.rename(directory)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    except OSError as error:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error
+        raise OutputError(f"{directory}: cannot be written: {reason}") from None
+
+
+def _in_a_name(text):
+    """A class name as it may stand in a file name on any system."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text[:24])
+
+
+def _save_predictions(measurement, path):
+    """Write a CSV file of every image: index, label, answer, its confidence, and the probability of each class."""
+    import csv
+    import io
+    from pathlib import Path
+
+    from mlp_cli.errors import OutputError
+    from mlp_cli.training.run import write_file
+
+    classes, text = measurement.classes, io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["index", "label", "prediction", "confidence", *(f"p_{name}" for name in classes)])
+    for index, label, answer, confidence, y in zip(
+        measurement.indices.tolist(),
+        measurement.dataset.labels,
+        measurement.answers,
+        measurement.confidence.tolist(),
+        measurement.probabilities.tolist(),
+        strict=True,
+    ):
+        writer.writerow([index, classes[label], classes[answer], confidence, *y])
+    try:
+        write_file(Path(path), text.getvalue().encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -31,15 +31,14 @@ def command(config, assignments, as_json):
     mlp gradcheck
     mlp gradcheck runs/001/config.toml
     """
-    import threadpoolctl
-
     from mlp_cli.nn import checks
+    from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.config import load_config
 
     settings = load_config("default" if config is None else config, assignments)
     sizes = (PIXELS, *settings.network.hidden, CLASSES)
     smoothing, dropout = settings.training.label_smoothing, settings.training.dropout
-    threadpoolctl.threadpool_limits(1, user_api="blas")
+    limit_threads()
 
     formulas = list(checks.check_formulas())
     small = list(checks.check_networks(checks.SMALL))

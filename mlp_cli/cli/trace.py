@@ -32,12 +32,12 @@ def command(image, label, index, model, data, full, as_json):
     mlp trace photo.jpg --label 7 --model runs/001 --full
     """
     import numpy as np
-    import threadpoolctl
 
     from mlp_cli.data.batches import to_inputs
     from mlp_cli.nn.trace import trace
+    from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.run import find_model
+    from mlp_cli.training.files import find_model
 
     if (image is None) == (index is None):
         raise click.UsageError("Give either an IMAGE with its --label, or the --index of a test image.")
@@ -49,7 +49,7 @@ def command(image, label, index, model, data, full, as_json):
         raise click.UsageError("--data is for --index.")
     checkpoint = load_checkpoint(find_model(model))
     classes = checkpoint.metadata.classes
-    threadpoolctl.threadpool_limits(1, user_api="blas")
+    limit_threads()
     if index is not None:
         pixels, t, source = _test_image(checkpoint, data, index)
     else:
@@ -77,9 +77,9 @@ def _class_number(label, classes):
 
 
 def _test_image(checkpoint, directory, index):
-    from mlp_cli.cli.eval import _load
+    from mlp_cli.training.measure import load_split
 
-    dataset = _load(checkpoint, directory, "test")
+    dataset, _ = load_split(checkpoint, directory, "test")
     if index >= len(dataset):
         raise click.UsageError(f"--index {index}: {dataset.name} has the test images 0 to {len(dataset) - 1}.")
     return dataset.images[index], int(dataset.labels[index]), f"{dataset.name}, test image {index}"

@@ -1,6 +1,7 @@
 """What to say of a classifier's answers. Labels and predictions are integers (n,), of k classes."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,3 +36,46 @@ def per_class(confusion):
     recall = hits / np.maximum(true, 1)
     f1 = 2 * hits / np.maximum(predicted + true, 1)
     return precision, recall, f1
+
+
+def confused_pairs(confusion):
+    """The wrong answers of a confusion matrix (k, k), the most frequent first: a list of (truth, answer, count)."""
+    wrong = confusion - np.diag(np.diag(confusion))
+    pairs = [(int(t), int(a), int(wrong[t, a])) for t, a in np.argwhere(wrong)]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def brier_score(y, labels):
+    """Σⱼ (ŷⱼ − yⱼ)² over all classes, from probabilities ŷ (n, k) and labels t (n,): the mean of it, from 0 to 2.
+
+    Brier 1950, "Verification of forecasts expressed in terms of probability". With two classes that is twice the
+    score of the first one alone, which some call by the same name.
+    """
+    error = np.array(y, np.float64)
+    error[np.arange(len(labels)), labels] -= 1
+    return float((error * error).sum(axis=1).mean())
+
+
+class Bins(NamedTuple):
+    """Answers by their confidence, in bins of equal width from 0 to 1: how many, how confident and how right they are
+    on average. Arrays (bins,); the averages are 0 where there are none."""
+
+    images: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+
+def expected_calibration_error(confidence, is_right, bins=15):
+    """|accuracy − confidence|, averaged over bins of confidence with their share of the answers, and the Bins.
+
+    Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599. From the
+    confidences (n,) of n answers and whether each of them is right. A bin holds its upper edge, not its lower one.
+    """
+    confidence = np.asarray(confidence, np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    bin_of = np.searchsorted(edges[1:-1], confidence)
+    images = np.bincount(bin_of, minlength=bins)
+    confidence = np.bincount(bin_of, confidence, bins) / np.maximum(images, 1)
+    accuracy = np.bincount(bin_of, is_right, bins) / np.maximum(images, 1)
+    error = float(images @ np.abs(accuracy - confidence) / len(bin_of))
+    return error, Bins(images, confidence, accuracy)

@@ -117,10 +117,11 @@ def to_table(config):
 
 def differences(before, after):
     """The keys in which two configurations differ: {"training.epochs": (before, after)}."""
-    return {key: (value, _flat(after)[key]) for key, value in _flat(before).items() if value != _flat(after)[key]}
+    return {key: (value, flat(after)[key]) for key, value in flat(before).items() if value != flat(after)[key]}
 
 
-def _flat(config):
+def flat(config):
+    """The configuration as one dictionary: {"training.epochs": 15}."""
     table = to_table(config)
     sections = {name: value for name, value in table.items() if isinstance(value, dict)}
     flat = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}

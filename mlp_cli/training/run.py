@@ -82,7 +82,7 @@ class Run:
     def read_records(self, state):
         """Read metrics.csv up to the epochs of `state`. Raises RunError if it has not those."""
         # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
-        self.records = self._read_metrics()[: state.epoch]
+        self.records = read_metrics(self.directory)[: state.epoch]
         if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
             raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
 
@@ -156,19 +156,23 @@ class Run:
     def _write_facts(self):
         self.write(RUN, json.dumps(self.facts, indent=2) + "\n")
 
-    def _read_metrics(self):
-        path = self.directory / METRICS
-        try:
-            lines = path.read_text("utf-8").splitlines()[1:]
-            return [Record.from_cells(line.split(",")) for line in lines]
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, TypeError):
-            raise RunError(f"{path}: is not the metrics that mlp wrote") from None
-
     def _write_metrics(self):
         rows = [Record._fields, *(record.cells() for record in self.records)]
         self.write(METRICS, "".join(",".join(row) + "\n" for row in rows))
+
+
+def is_locked(directory):
+    """Whether a process is training in a run directory, or None where that cannot be known."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def write_file(path, content):
@@ -227,14 +231,31 @@ def read_facts(directory):
     return facts
 
 
+def read_metrics(directory):
+    """The Records in the metrics.csv of a run directory. Raises RunError."""
+    path = Path(directory) / METRICS
+    try:
+        header, *lines = path.read_text("utf-8").splitlines()
+        records = [Record.from_cells(line.split(",")) for line in lines]
+        if header != ",".join(Record._fields) or not np.isfinite(records).all():
+            raise ValueError
+        return records
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise RunError(f"{path}: is not the metrics that mlp wrote") from None
+
+
 class _Where(msgspec.Struct):
     directory: str | None
 
 
 class _Facts(msgspec.Struct):
-    """What resuming relies on in run.json."""
+    """What is relied on in run.json."""
 
     outcome: str
+    started: str
+    command: list
     threads: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     data: _Where
     resumed: list

@@ -43,7 +43,7 @@ def test_help_imports_nothing_heavy():
     code = "import sys, mlp_cli.cli as c; c.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1].split()
     assert "mlp_cli.cli.train" in loaded
-    heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w"}
+    heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "matplotlib"}
     assert heavy.isdisjoint(loaded)
 
 
@@ -56,5 +56,5 @@ def test_the_readme_s_file_map_names_what_there_is():
     named = set(re.findall(r"`([a-z_]+\.py)`|/([a-z_]+\.py)`", README.read_text("utf-8")))
     named = {one or other for one, other in named}
     package = Path(mlp_cli.__file__).parent
-    rooms = ("nn", "data", "images", "training")
+    rooms = ("nn", "data", "images", "training", "report")
     assert {path.name for room in rooms for path in (package / room).glob("*.py")} - {"__init__.py"} <= named

@@ -60,6 +60,12 @@ def assert_one_line(result, code, *parts):
         (["trace", "--index", "one"], ["--index", "one"]),
         (["trace", "--index", "1", "--model", "nowhere"], ["nowhere", "no such file"]),
         (["trace", "--index", "1", "--data", "nowhere"], ["nowhere", "no such directory"]),
+        (["eval", "--errors", ""], ["--errors", "is empty"]),
+        (["eval", "--predictions", "."], [".", "exists already"]),
+        (["runs", "nowhere"], ["nowhere", "No such file or directory"]),
+        (["runs", "--sort", "test"], ["test", "validation"]),
+        (["report"], ["RUN"]),
+        (["report", "nowhere"], ["nowhere", "is not a run directory"]),
     ],
 )
 def test_wrong_usage(mlp, args, parts):

@@ -1,8 +1,14 @@
+import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
+from samples import blobs, write_data
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.training.checkpoint import load_checkpoint
@@ -20,20 +26,67 @@ def test_eval_measures_what_the_network_answers_on_the_test_files(trained, mlp, 
 
     # the same by plain arithmetic
     test = load_dataset("test", data)
-    network = load_checkpoint("run/best.safetensors").network
-    z = network.forward(test.images.astype(np.float32) / 255)[-1].astype(float)
-    log_y = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    checkpoint = load_checkpoint("run/best.safetensors")
+    temperature = checkpoint.metadata.temperature
+    z = checkpoint.network.forward(test.images.astype(np.float32) / 255)[-1].astype(float) / temperature
+    y = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     answers = z.argmax(axis=1)
+    assert temperature != 1
+    assert values["temperature"] == temperature
     assert values["accuracy"] == (answers == test.labels).mean()
-    assert values["loss"] == pytest.approx(-log_y[np.arange(100), test.labels].mean(), rel=1e-5)
+    assert values["loss"] == pytest.approx(-np.log(y[np.arange(100), test.labels]).mean(), rel=1e-5)
+    assert values["brier"] == pytest.approx(((y - np.eye(4)[test.labels]) ** 2).sum(axis=1).mean(), rel=1e-5)
     assert values["images"] == 100
     for true in range(4):
         assert values["confusion"][true] == [int(((test.labels == true) & (answers == k)).sum()) for k in range(4)]
     assert [row["images"] for row in values["per_class"]] == np.bincount(test.labels).tolist()
     assert values["accuracy_interval"][0] < values["accuracy"] < values["accuracy_interval"][1]
     assert list(values) == [
-        "model", "data", "split", "images", "accuracy", "accuracy_interval", "loss", "per_class", "confusion",
+        "model", "data", "split", "images", "temperature", "accuracy", "accuracy_interval", "loss", "brier",
+        "calibration_error", "calibration", "per_class", "confusion", "confused", "mistakes", "worst",
     ]  # fmt: skip
+
+    wrong = sorted(np.flatnonzero(answers != test.labels), key=lambda i: -y[i].max())
+    assert values["mistakes"] == len(wrong) > 0
+    assert [(row["index"], row["truth"], row["answer"]) for row in values["worst"]] == [
+        (i, str(test.labels[i]), str(answers[i])) for i in wrong[:10]
+    ]
+    assert [row["confidence"] for row in values["worst"]] == pytest.approx(y[wrong[:10]].max(axis=1), rel=1e-5)
+    counts = [row["images"] for row in values["confused"]]
+    assert (sum(counts), counts) == (len(wrong), sorted(counts, reverse=True))
+    for row in values["confused"]:
+        assert values["confusion"][int(row["truth"])][int(row["answer"])] == row["images"]
+
+    confidence = y.max(axis=1)
+    for row in values["calibration"]:
+        inside = (confidence > row["above"]) & (confidence <= row["to"])
+        assert (row["images"], row["accuracy"]) == (inside.sum(), (answers == test.labels)[inside].mean())
+    gaps = [row["images"] * abs(row["accuracy"] - row["confidence"]) for row in values["calibration"]]
+    assert values["calibration_error"] == pytest.approx(sum(gaps) / 100)
+    assert sum(row["images"] for row in values["calibration"]) == 100
+
+
+def test_what_eval_says_is_what_scikit_learn_says_of_the_predictions_file(trained, mlp, data):
+    from sklearn import metrics  # here, since it takes a second
+
+    values = json.loads(mlp("eval", "run", "--data", data, "--predictions", "answers.csv", "--json").out)
+    with open("answers.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["index", "label", "prediction", "confidence", "p_0", "p_1", "p_2", "p_3"]
+    assert [int(row["index"]) for row in rows] == list(range(100))
+    labels, answers = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    y = np.array([[float(row[f"p_{name}"]) for name in "0123"] for row in rows])
+    assert labels == [str(label) for label in load_dataset("test", data).labels]
+    assert [float(row["confidence"]) for row in rows] == y.max(axis=1).tolist()
+
+    close = {"abs": 1e-9, "rel": 0}
+    assert values["accuracy"] == pytest.approx(metrics.accuracy_score(labels, answers), **close)
+    assert values["loss"] == pytest.approx(metrics.log_loss(labels, y), **close)
+    assert values["brier"] == pytest.approx(metrics.brier_score_loss(labels, y), **close)
+    assert values["confusion"] == metrics.confusion_matrix(labels, answers).tolist()
+    expected = metrics.precision_recall_fscore_support(labels, answers)
+    for key, column in zip(("precision", "recall", "f1", "images"), expected, strict=True):
+        assert [row[key] for row in values["per_class"]] == pytest.approx(column, **close)
 
 
 def test_eval_prints_a_table_that_a_person_can_read(trained, mlp, data):
@@ -50,7 +103,8 @@ def test_validation_is_the_split_of_the_run(trained, mlp, data):
     values = json.loads(mlp("eval", "run", "--data", data, "--split", "validation", "--json").out)
     assert values["images"] == 100
     metadata = load_checkpoint("run/best.safetensors").metadata
-    assert (values["accuracy"], values["loss"]) == pytest.approx((metadata.val_accuracy, metadata.val_loss), rel=1e-6)
+    assert values["accuracy"] == metadata.val_accuracy
+    assert values["loss"] < metadata.val_loss  # for the temperature was fitted here
     assert json.loads(mlp("eval", "run", "--data", data, "--split", "train", "--json").out)["images"] == 400
 
 
@@ -62,13 +116,14 @@ def test_fail_under_exits_with_3_after_printing_the_result(trained, mlp, data):
     assert mlp("eval", "run", "--data", data, "--fail-under", "10").code == 0
 
 
-def test_fail_under_lets_its_own_value_pass(mlp, monkeypatch, trained, data):
-    from mlp_cli.training import evaluate
-
-    monkeypatch.setattr(evaluate, "loss_and_accuracy", lambda log_y, labels: (1.0, 29 / 100))  # · 100 is 28.99…
-    assert mlp("eval", "run", "--data", data, "--fail-under", "29").code == 0
-    assert mlp("eval", "run", "--data", data, "--fail-under", "29.01").code == 3
-    assert mlp("eval", "run", "--data", data, "--fail-under", "nan").code == 2
+def test_fail_under_lets_its_own_value_pass(mlp, trained, tmp_path):
+    answers = load_checkpoint("run/best.safetensors").network.forward(np.zeros((1, 64), np.float32))[-1].argmax()
+    blank = tmp_path / "blank"  # 100 equal images, of which the answer is right for 29; 29/100 · 100 is 28.99…
+    blank.mkdir()
+    write_data(blank, np.zeros((100, 8, 8)), np.where(np.arange(100) < 29, answers, (answers + 1) % 4), part="t10k")
+    assert mlp("eval", "run", "--data", blank, "--fail-under", "29").code == 0
+    assert mlp("eval", "run", "--data", blank, "--fail-under", "29.01").code == 3
+    assert mlp("eval", "run", "--data", blank, "--fail-under", "nan").code == 2
 
 
 def test_a_data_set_of_ones_own_in_a_folder_named_mnist_is_not_mnist(train, mlp, data, tmp_path):
@@ -98,8 +153,6 @@ def test_a_model_of_another_data_set_asks_for_its_data(trained, mlp):
 
 
 def test_data_that_does_not_fit_the_model_is_an_error(trained, mlp, data, tmp_path):
-    from samples import blobs, write_data
-
     small, many = tmp_path / "small", tmp_path / "many"
     for folder, options in ((small, {"side": 7}), (many, {"k": 6})):
         folder.mkdir()
@@ -111,3 +164,126 @@ def test_data_that_does_not_fit_the_model_is_an_error(trained, mlp, data, tmp_pa
     assert (result.code, "has the label 5, and run/best.safetensors knows 4 classes" in result.err) == (2, True)
     result = mlp("eval", "run", "--data", many, "--split", "validation")
     assert result.code == 2
+
+
+def test_errors_are_the_images_themselves_with_index_truth_and_answer_in_the_name(trained, mlp, data):
+    result = mlp("eval", "run", "--data", data, "--split", "validation", "--errors", "new/wrong", "--json")
+    values, train = json.loads(result.out), load_dataset("train", data)
+    files = sorted(os.listdir("new/wrong"))
+    assert len(files) == values["mistakes"] > 0
+    assert f"errors: new/wrong, {len(files)} pictures" in result.err
+    assert os.listdir("new") == ["wrong"]
+    for row in values["worst"]:
+        name = f"{row['index']:05d}-{row['truth']}-read-as-{row['answer']}.png"
+        assert name in files
+        with Image.open(f"new/wrong/{name}") as picture:
+            np.testing.assert_array_equal(np.asarray(picture).ravel(), train.images[row["index"]])
+        assert str(train.labels[row["index"]]) == row["truth"] != row["answer"]
+
+
+NAMES = ["T-shirt/top", "../x", "衬衫, 长袖", '"$<b>']
+
+
+@pytest.fixture
+def named(train, data, tmp_path):
+    """A data directory with class names of many kinds, and a run on it."""
+    folder = tmp_path / "named"
+    shutil.copytree(data, folder)
+    (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    train("run", "--data", folder)
+    return folder
+
+
+def test_class_names_of_any_kind_stay_within_the_folder_of_errors_and_the_cells_of_the_file(named, mlp):
+    assert mlp("eval", "run", "--data", named, "--errors", "wrong", "--predictions", "answers.csv").code == 0
+    with open("answers.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[4:] == [f"p_{name}" for name in NAMES]
+    wrong = [row for row in rows if row["label"] != row["prediction"]]
+    assert {row["label"] for row in wrong} <= set(NAMES)
+    safe = dict(zip(NAMES, ["T_shirt_top", "___x", "衬衫__长袖", "___b_"], strict=True))
+    expected = {f"{int(row['index']):05d}-{safe[row['label']]}-read-as-{safe[row['prediction']]}.png" for row in wrong}
+    assert set(os.listdir("wrong")) == expected
+
+
+def test_columns_stand_below_each_other_in_any_script(named, mlp):
+    lines = mlp("eval", "run", "--data", named).out.splitlines()
+    start = lines.index("confusion: rows are the truth, columns the answer")
+
+    def width(line):
+        return len(line) + sum("\u4e00" <= letter <= "\u9fff" for letter in line)
+
+    assert len({width(line) for line in lines[start + 1 : start + 6]}) == 1
+
+
+def test_the_confusion_matrix_of_many_classes_is_printed_in_parts_of_80_columns(train, mlp, tmp_path):
+    many = tmp_path / "many"
+    many.mkdir()
+    for part, seed in (("train", 1), ("t10k", 2)):
+        write_data(many, *blobs(400, seed, k=26, side=26), part=part)
+    (many / "classes.txt").write_text("\n".join(f"letter number {n}" for n in range(26)))
+    train("run", "--data", many)
+    result = mlp("eval", "run", "--data", many)
+    assert max(map(len, result.out.splitlines())) <= 80
+    values = json.loads(mlp("eval", "run", "--data", many, "--json").out)
+    matrix = result.out.partition("confusion:")[2].partition("most often")[0].splitlines()
+    cells = [line[16:].split() for line in matrix if line.startswith("letter number")]
+    for truth, counts in enumerate(values["confusion"]):
+        shown = [cell for part in cells[truth::26] for cell in part]
+        assert [int(cell.replace(".", "0")) for cell in shown] == counts
+
+
+@pytest.mark.parametrize("option", ["--errors", "--predictions"])
+def test_nothing_is_overwritten(trained, mlp, data, option):
+    os.mkdir("there")
+    result = mlp("eval", "run", "--data", data, option, "there")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"mlp: there: exists already; nothing is ever overwritten, so choose another {option}\n"
+    assert os.listdir("there") == []
+
+
+@pytest.mark.parametrize("option", ["--errors", "--predictions"])
+def test_a_place_that_cannot_be_written_to_is_one_line(trained, mlp, data, option):
+    before = sorted(os.listdir())
+    result = mlp("eval", "run", "--data", data, option, "run/config.toml/there")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith("mlp: run/config.toml/there: cannot be written: ")
+    assert sorted(os.listdir()) == before
+
+
+def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatch):
+    def save(self, path):
+        if len(os.listdir(path.parent)) == 2:
+            raise OSError(28, "No space left on device", str(path))
+        path.touch()
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    before = sorted(os.listdir())
+    result = mlp("eval", "run", "--data", data, "--errors", "wrong")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith("mlp: wrong: cannot be written: No space left on device")
+    assert sorted(os.listdir()) == before
+    os.mkdir(".wrong.part")  # of another process, perhaps
+    result = mlp("eval", "run", "--data", data, "--errors", "wrong")
+    assert result.err.splitlines()[-1] == "mlp: wrong: cannot be written: File exists: .wrong.part"
+    assert os.listdir(".wrong.part") == []
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+def test_cells_are_shaded_on_a_terminal_unless_colour_is_not_wanted(trained, data, variable, coloured):
+    pty = pytest.importorskip("pty")
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mlp_cli", "eval", "run", "--data", data]
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | variable
+    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL, env=environment)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(main, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(main)
+    assert process.wait(10) == 0
+    assert b"accuracy" in shown
+    assert (b"\x1b[48;5;" in shown) is coloured

@@ -7,8 +7,8 @@ from mlp_cli.nn import ACTIVATIONS, MLP, Parameters
 from mlp_cli.nn.trace import trace
 from mlp_cli.training.checkpoint import load_checkpoint
 from mlp_cli.training.config import load_config
+from mlp_cli.training.files import SHIPPED_MODEL
 from mlp_cli.training.loop import _step
-from mlp_cli.training.run import SHIPPED_MODEL
 from mlp_cli.training.state import Progress, State, Streams
 
 

@@ -1,0 +1,74 @@
+"""mlp report."""
+
+import os
+
+import click
+
+FILE = "report.html"
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
+@click.option(
+    "--data", type=click.Path(), metavar="DIR", help="Four IDX files to measure on. [default: what was trained on]"
+)
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="The page to write. [default: report.html; of one run, in its directory]",
+)
+def command(runs, data, out):
+    """Write a page about a run, or about several side by side.
+
+    One HTML file with everything in it: how training went, how good the best checkpoint is on the test set, how far
+    its confidence can be trusted, and what it gets wrong. An older report is replaced, and no other file.
+
+    \b
+    mlp report runs/001
+    mlp report runs/001 runs/002 --out both.html
+    """
+    import logging
+    from pathlib import Path
+
+    from mlp_cli.errors import OutputError
+    from mlp_cli.training.blas import limit_threads
+    from mlp_cli.training.run import write_file
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    try:
+        from mlp_cli.report.page import page
+        from mlp_cli.report.subject import read
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise OutputError(
+            "a report is drawn by matplotlib, which is not installed: pip install 'mlp-cli[report]'"
+        ) from None
+    path = Path(out if out is not None else os.path.join(runs[0], FILE) if len(runs) == 1 else FILE)
+    limit_threads()
+    _check_replaceable(path)
+    subjects = [read(run, data) for run in runs]
+    for subject in subjects:
+        click.echo(f"run: {subject.directory}, {subject.summary.state}", err=True)
+    try:
+        write_file(path, page(subjects))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    click.echo(path)
+
+
+def _check_replaceable(path):
+    """Raise OutputError if there is something at `path` that is not a report."""
+    from mlp_cli.errors import OutputError
+    from mlp_cli.report.page import GENERATOR
+
+    if not os.path.lexists(path):
+        return
+    try:
+        with open(path, "rb") as file:
+            is_report = f'content="{GENERATOR}"'.encode() in file.read(1000)
+    except OSError:
+        is_report = False
+    if not is_report:
+        raise OutputError(f"{path}: exists already, and is not a report; choose another --out")

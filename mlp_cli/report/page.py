@@ -1,0 +1,86 @@
+"""The page: HTML that needs nothing from elsewhere, built as a tree of elements, so that every name is escaped."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from mlp_cli import __version__
+from mlp_cli.report import sections
+from mlp_cli.report.html import E
+
+# A browser that reads this loads nothing and runs nothing, whatever stood in the page.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+GENERATOR = "mlp report"
+
+
+def page(subjects):
+    """The bytes of report.html about one Subject, or about several side by side."""
+    several = len(subjects) > 1
+    title = f"{len(subjects)} runs compared" if several else f"Run {subjects[0].directory}"
+    parts = list(_parts_of_several(subjects) if several else _parts_of_one(subjects[0]))
+    head = E(
+        "head",
+        E("meta", charset="utf-8"),
+        E("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        E("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        E("meta", name="generator", content=GENERATOR),
+        E("link", rel="icon", href="data:,"),
+        E("title", title),
+        E("style", (Path(__file__).parent / "page.css").read_text("utf-8")),
+    )
+    links = [E("li", E("a", section.find("h2").text, href=f"#{section.get('id')}")) for section in parts]
+    body = E(
+        "body",
+        E("header", E("h1", title), _lead(subjects), E("nav", E("ul", links), aria_label="Sections")),
+        E("main", parts),
+        E("footer", f"Made by mlp {__version__} report."),
+    )
+    tree = ElementTree.tostring(E("html", head, body, lang="en"), encoding="unicode", method="html")
+    return f"<!doctype html>\n{tree}\n".encode(errors="replace")
+
+
+def _parts_of_one(subject):
+    yield _section("Results", "results", sections.results(subject))
+    yield _section("Curves", "curves", sections.curves([subject]))
+    yield from _parts_of_the_answers(subject, "", "h2")
+    yield _section("Configuration", "configuration", sections.configuration(subject))
+
+
+def _parts_of_several(subjects):
+    yield _section("Results", "results", sections.comparison(subjects))
+    yield _section("Differences in configuration", "differences", sections.differences(subjects))
+    yield _section("Curves", "curves", sections.curves(subjects))
+    for number, subject in enumerate(subjects, start=1):
+        prefix = f"run-{number}-"
+        parts = [sections.results(subject), *_parts_of_the_answers(subject, prefix, "h3")]
+        parts.append(_section("Configuration", f"{prefix}configuration", sections.configuration(subject), heading="h3"))
+        yield _section(f"Run {subject.directory}", f"run-{number}", parts)
+
+
+def _parts_of_the_answers(subject, prefix, heading):
+    measurement = subject.measurement
+    if measurement is None:
+        return
+    yield _section("Confusion", f"{prefix}confusion", sections.confusion(measurement), heading=heading)
+    yield _section("Calibration", f"{prefix}calibration", sections.calibration(measurement, prefix), heading=heading)
+    yield _section("Most confident mistakes", f"{prefix}mistakes", sections.mistakes(measurement), heading=heading)
+    yield _section("What the first layer looks for", f"{prefix}weights", sections.weights(subject), heading=heading)
+    if subject.warps is not None:
+        yield _section("Warps it was trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
+
+
+def _section(title, identity, *content, heading="h2"):
+    return E("section", E(heading, title), content, id=identity)
+
+
+def _lead(subjects):
+    networks = sorted({_network(subject) for subject in subjects})
+    datas = sorted({str(subject.facts["data"].get("name", "data of its own")) for subject in subjects})
+    return E("p", f"{'; '.join(networks)}; trained on {', '.join(datas)}.", class_="lead")
+
+
+def _network(subject):
+    network = subject.config.network
+    if subject.checkpoint is None:
+        return f"hidden layers {'-'.join(map(str, network.hidden)) or 'none'}, {network.activation}"
+    parameters = subject.checkpoint.network.parameters.flat.size
+    return f"{'-'.join(map(str, subject.checkpoint.network.sizes))}, {network.activation}, {parameters:,} parameters"

@@ -1,0 +1,317 @@
+"""The sections of a report: each function gives what stands under its heading."""
+
+import shlex
+
+import numpy as np
+
+from mlp_cli.report import figures, pictures
+from mlp_cli.report.html import E, scrolling, table
+from mlp_cli.training.config import flat, to_table
+
+MISTAKES, UNITS, PAIRS = 50, 128, 10
+MOST_CLASSES = 50  # of a confusion matrix that is shown whole
+FACTS = {  # of run.json
+    "started": "Started", "ended": "Ended", "command": "Command", "threads": "BLAS threads", "data": "Data",
+    "cpu": "Processor", "platform": "System", "python": "Python", "packages": "Packages", "blas": "BLAS",
+    "resumed": "Resumed",
+}  # fmt: skip
+
+
+def results(subject):
+    """The numbers of a run, large."""
+    summary, measurement, numbers = subject.summary, subject.measurement, []
+    if measurement:
+        low, high = measurement.interval
+        error, _ = measurement.calibration
+        wrong = f"{len(measurement.mistakes)} of {len(measurement)} wrong"
+        numbers += [
+            ("Test accuracy", f"{measurement.accuracy:.2%}", f"95 % interval {low:.2%} to {high:.2%}; {wrong}"),
+            ("Cross-entropy", f"{measurement.loss:.4f}", "nats per image; 0 is perfect"),
+            ("Brier score", f"{measurement.brier:.4f}", "0 is perfect, 2 the worst"),
+            ("Calibration error", f"{error:.2%}", f"at temperature {measurement.temperature:.3f}"),
+        ]
+    if summary.val_accuracy is not None:
+        numbers.append(
+            ("Validation accuracy", f"{summary.val_accuracy:.2%}", f"the best, of epoch {summary.best_epoch}")
+        )
+    progress = f"{summary.epochs} of {summary.epochs_asked} epochs; {summary.state}"
+    numbers.append(("Training", _duration(summary.seconds), progress))
+    divs = [E("div", E("dt", name), E("dd", value, E("small", note))) for name, value, note in numbers]
+    nothing = "No epoch of this run has ended yet, so there is no network to measure."
+    return [E("dl", divs, class_="numbers"), None if measurement else E("p", nothing)]
+
+
+def _duration(seconds):
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def comparison(subjects):
+    """A table of the results of several runs."""
+    header = [
+        "Run", "Test accuracy", "95 % interval", "Cross-entropy", "Brier score", "Calibration error",
+        "Validation accuracy", "Epochs", "Seconds", "State",
+    ]  # fmt: skip
+    rows = []
+    for number, subject in enumerate(subjects):
+        name = [_line(number), E("a", subject.directory, href=f"#run-{number + 1}")]
+        measurement, summary = subject.measurement, subject.summary
+        measured = ["–"] * 5
+        if measurement:
+            low, high = measurement.interval
+            measured = [f"{measurement.accuracy:.2%}", f"{low:.2%} to {high:.2%}"]
+            measured += [f"{measurement.loss:.4f}", f"{measurement.brier:.4f}", f"{measurement.calibration[0]:.2%}"]
+        validation = "–" if summary.val_accuracy is None else f"{summary.val_accuracy:.2%}"
+        epochs = f"{summary.epochs} of {summary.epochs_asked}"
+        rows.append([name, *measured, validation, epochs, f"{summary.seconds:.1f}", summary.state])
+    choice = (
+        "Who chooses one of these by its test accuracy no longer knows how good it is on new images; "
+        "validation accuracy is there to choose by."
+    )
+    return [
+        table("The best checkpoint of each run, measured on the test set", header, rows, is_wide=True),
+        E("p", choice),
+    ]
+
+
+def differences(subjects):
+    """A table of the keys in which the configurations of the runs differ."""
+    tables = [flat(subject.config) for subject in subjects]
+    rows = [
+        [key, *(_setting(values[key]) for values in tables)]
+        for key in tables[0]
+        if any(values[key] != tables[0][key] for values in tables)
+    ]
+    if not rows:
+        return E("p", "There are none.")
+    header = ["Key", *(subject.directory for subject in subjects)]
+    return table("The keys in which the runs differ", header, rows, is_wide=True, class_="words")
+
+
+def curves(subjects):
+    """Loss, accuracy and learning rate by epoch, of all runs in the same axes."""
+    several = len(subjects) > 1
+    subjects = [(number, subject) for number, subject in enumerate(subjects) if subject.records]
+    if not subjects:
+        return E("p", "No epoch has ended yet.")
+    runs = {number: subject.records for number, subject in subjects}
+    if several:
+        key = [E("li", _line(number), subject.directory) for number, subject in subjects]
+        key += [E("li", "thick: validation"), E("li", "thin: training")]
+    else:
+        key = [E("li", _line(0), "validation"), E("li", _line(0, is_thin=True), "training")]
+    charts = (
+        ("Loss", "on a logarithmic scale", figures.loss_curves(runs), ("val_loss", "train_loss"), min, "{:.4f}"),
+        (
+            "Accuracy",
+            "on a scale that stretches towards 100 %",
+            figures.accuracy_curves(runs),
+            ("val_accuracy", "train_accuracy"),
+            max,
+            "{:.2%}",
+        ),
+        (
+            "Learning rate",
+            "of the last step of each epoch",
+            figures.rate_curves(runs),
+            ("learning_rate",),
+            max,
+            "{:.3g}",
+        ),
+    )
+    drawn = []
+    for title, note, svg, columns, best, form in charts:
+        told = "; ".join(_told(subject, columns, best, form, several) for _, subject in subjects)
+        drawn.append(_figure(svg, f"{title} by epoch: {told}.", E("figcaption", E("b", title), f", {note}")))
+    note = (
+        "Validation is measured after each epoch; training during it, on images as they are trained on, with their "
+        "warps and dropout."
+    )
+    return [E("p", note), E("ul", key, class_="key"), E("div", drawn, class_="row")]
+
+
+def _told(subject, columns, best, form, with_name):
+    """What a curve shows, in words and numbers."""
+    sentences = []
+    for column in columns:
+        values = [getattr(record, column) for record in subject.records]
+        name = {"val": "validation ", "train": "training "}.get(column.partition("_")[0], "")
+        extreme = best(values)
+        where = f"{'lowest' if best is min else 'highest'} {form.format(extreme)} in epoch {1 + values.index(extreme)}"
+        sentences.append(f"{name}from {form.format(values[0])} to {form.format(values[-1])}, {where}")
+    told = f"{len(subject.records)} epochs, " + ", ".join(sentences)
+    return f"{subject.directory}, {told}" if with_name else told
+
+
+def confusion(measurement):
+    """The confusion matrix, each class, and the most confused pairs."""
+    confusion, classes = measurement.confusion, measurement.classes
+    tables = []
+    if len(classes) <= MOST_CLASSES:
+        mistakes = confusion - np.diag(np.diag(confusion))
+        head = [E("td", class_="corner")] + [
+            E("th", E("span", name), scope="col", **({"class_": "long"} if len(name) > 2 else {})) for name in classes
+        ]
+        rows = []
+        for truth, row in enumerate(confusion.tolist()):
+            shares = [
+                count / max(1, sum(row)) if truth == answer else count / max(1, mistakes.max())
+                for answer, count in enumerate(row)
+            ]
+            cells = [
+                E("td", count, class_="hit" if truth == answer else "miss", style=f"--share:{share:.3f}")
+                if count
+                else E("td", 0, class_="zero")
+                for answer, (count, share) in enumerate(zip(row, shares, strict=True))
+            ]
+            rows.append(E("tr", E("th", classes[truth], scope="row"), cells))
+        caption = E("caption", "Rows are the truth, columns the answer")
+        matrix = E("table", caption, E("thead", E("tr", head)), E("tbody", rows), class_="confusion")
+        tables.append(scrolling(matrix, "Confusion matrix"))
+    per_class = [
+        [row["class"], *(f"{row[key]:.2%}" for key in ("precision", "recall", "f1")), row["images"]]
+        for row in measurement.per_class()
+    ]
+    pairs = [[row["truth"], row["answer"], row["images"]] for row in measurement.confused()[:PAIRS]]
+    tables.append(table("Each class", ["Class", "Precision", "Recall", "F1", "Images"], per_class))
+    if pairs:
+        tables.append(table("Most often confused", ["Truth", "Answer", "Images"], pairs))
+    return E("div", tables, class_="tables")
+
+
+def calibration(measurement, prefix):
+    """How often the answers are right, over their confidence. `prefix` begins the ids of this run."""
+    error, bins = measurement.calibration
+    listed = measurement.calibration_bins()
+    top, others = listed[-1], sum(row["images"] for row in listed[:-1])
+    told = (
+        f"Of the {top['images']} answers with a confidence above {top['above']:.1%}, {top['accuracy']:.2%} are right, "
+        f"where the confidence is {top['confidence']:.2%} on average; {others} answers are less confident. "
+        f"The expected calibration error is {error:.2%}."
+    )
+    caption = E(
+        "figcaption",
+        "Each point is a bin of answers, with its 95 % interval; on the dotted line confidence is accuracy",
+    )
+    rows = [
+        [
+            f"{100 * row['above']:.1f}–{row['to']:.1%}",
+            row["images"],
+            f"{row['confidence']:.2%}",
+            f"{row['accuracy']:.2%}",
+        ]
+        for row in listed
+    ]
+    listing = table("Answers by their confidence", ["Confidence", "Images", "On average", "Right"], rows)
+    figure = _figure(figures.reliability(bins, f"{prefix}reliability"), told, caption)
+    return [E("p", told), E("div", figure, listing, class_="row")]
+
+
+def mistakes(measurement):
+    """The most confident mistakes as pictures."""
+    if not len(measurement.mistakes):
+        return E("p", "There are none.")
+    images, shape = measurement.dataset.images, measurement.dataset.image_shape
+    items = []
+    for i, row in zip(measurement.mistakes, measurement.worst(MISTAKES), strict=False):
+        picture = E("img", src=pictures.ink(images[i].reshape(shape)), alt=f"Image {row['index']}", class_="ink")
+        answer = [E("b", row["truth"]), " read as ", E("b", row["answer"]), E("br")]
+        items.append(E("li", picture, answer, E("small", f"{row['confidence']:.2%}", E("br"), f"image {row['index']}")))
+    told = (
+        f"{len(items)} of the {len(measurement.mistakes)} mistakes, with the confidence of the wrong answer and the "
+        "place of the image in the test files, counted from 0."
+    )
+    return [E("p", told), E("ol", items, class_="digits")]
+
+
+def weights(subject):
+    """The weights into each unit of the first layer as a picture of the size of the images."""
+    W = subject.checkpoint.network.parameters.W[0]
+    shape = subject.checkpoint.metadata.image_shape
+    norms = np.linalg.norm(W, axis=0)
+    order = np.argsort(-norms, kind="stable")[:UNITS]
+    tiles = [
+        E(
+            "img",
+            src=pictures.signed(W[:, unit].reshape(shape)),
+            alt="",
+            title=f"unit {unit + 1}, norm {norms[unit]:.2f}",
+        )
+        for unit in order
+    ]
+    told = (
+        f"The weights into {len(order)} of the {W.shape[1]} units of the first layer as pictures of {shape[0]} by "
+        f"{shape[1]} pixels, in the order of their norms, which go from {norms[order[0]]:.2f} down to "
+        f"{norms[order[-1]]:.2f}; all weights are between {W.min():.2f} and {W.max():.2f}."
+    ).replace(" -", " −")
+    caption = E(
+        "figcaption",
+        f"{told} Ink on orange excites the unit, ink on blue inhibits it; each is scaled by its own largest weight.",
+    )
+    return E("figure", E("div", tiles, class_="tiles weights", role="img", aria_label=told), caption)
+
+
+def warps(subject):
+    """Some training images, and random warps of them as in training."""
+    rows, columns, *_ = subject.warps.shape
+    tiles = [E("img", src=pictures.ink(image), alt="", class_="ink") for row in subject.warps for image in row]
+    grids = [
+        E("div", part, class_="tiles warps", style=f"--columns:{columns}")
+        for part in (tiles[:columns], tiles[columns:])
+    ]
+    warps = to_table(subject.config)["augmentation"]
+    strengths = ", ".join(
+        f"{key} {warps[key]:g}" for key in ("rotation", "scale", "shear", "shift", "elastic") if warps[key]
+    )
+    told = (
+        f"{columns} images of the training files in the first row, and {rows - 1} random warps of them, a row by one "
+        f"map, with strengths up to: {strengths}."
+    )
+    grid = E("div", grids, role="img", aria_label=told)
+    return E("figure", grid, E("figcaption", told))
+
+
+def configuration(subject):
+    """Every key of the configuration, and what else the result may depend on."""
+    summary, facts = subject.summary, dict(subject.facts)
+    changes = ", ".join(f"{key} = {_setting(value)}" for key, value in summary.changes.items())
+    told = f"The preset {summary.preset}" + (f", but for {changes}." if changes else ".")
+    keys = [[key, _setting(value)] for key, value in flat(subject.config).items()]
+    facts["command"] = shlex.join(map(str, facts["command"]))
+    facts |= {
+        key: str(facts.get(key) or "").replace("T", " ").replace("+00:00", " UTC") for key in ("started", "ended")
+    }
+    about = [[name, _fact(facts[key])] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
+    tables = [
+        table("Configuration", ["Key", "Value"], keys, class_="words"),
+        table("How it was trained", ["What", "Value"], about, class_="words long"),
+    ]
+    return [E("p", told), E("div", tables, class_="tables")]
+
+
+def _setting(value):
+    """A value of a configuration as text."""
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
+def _fact(value):
+    """A value of run.json as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_fact(item)}" for key, item in value.items() if item is not None)
+    return ", ".join(map(_fact, value)) if isinstance(value, list) else str(value)
+
+
+def _figure(svg, told, caption):
+    svg.set("role", "img")
+    svg.set("aria-label", told)
+    return E("figure", svg, caption)
+
+
+def _line(number, is_thin=False):
+    """The line of a run as it is in the curves, for their key."""
+    dashes = figures.DASHES[number % len(figures.DASHES)]
+    line = E("line", x1=1, y1=5, x2=35, y2=5, stroke=f"var(--run-{number % figures.COLOURS})")
+    line.set("stroke-width", "1" if is_thin else "2.5")
+    if dashes != "-":
+        line.set("stroke-dasharray", " ".join(str(2 * length) for length in dashes[1]))
+    return E("svg", line, viewBox="0 0 36 10", class_="key", aria_hidden="true")

@@ -1,0 +1,70 @@
+"""What a report is about: a run directory, read and measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.errors import DataError, RunError
+from mlp_cli.training.checkpoint import Checkpoint, load_checkpoint
+from mlp_cli.training.config import Config, load_config
+from mlp_cli.training.files import BEST, CONFIG
+from mlp_cli.training.loop import Record
+from mlp_cli.training.measure import Measurement, measure
+from mlp_cli.training.run import read_facts, read_metrics
+from mlp_cli.training.runs import Summary, summarise
+
+WARPS = 7  # of each image that is shown
+WARPED_IMAGES = 10
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run: its files, the best checkpoint and its Measurement on the test set, both None as long as no epoch has
+    ended; and `warps` (1 + WARPS, images, height, width), images and random warps of them, None if it has none."""
+
+    directory: Path
+    summary: Summary
+    config: Config
+    facts: dict
+    records: list[Record]
+    checkpoint: Checkpoint | None = None
+    measurement: Measurement | None = None
+    warps: np.ndarray | None = None
+
+
+def read(run, data=None):
+    """The Subject of a run directory, measured on the data it was trained on or that in the directory `data`.
+
+    Raises RunError, ModelError or DataError for what is missing or damaged.
+    """
+    run = Path(run)
+    facts, summary = read_facts(run), summarise(run)
+    if summary.problem:
+        raise RunError(summary.problem)
+    config, records = load_config(run / CONFIG), read_metrics(run)
+    if not (run / BEST).is_file():
+        return Subject(run, summary, config, facts, records)
+    directory = facts["data"]["directory"] if data is None else data
+    if data is None and directory is not None and not Path(directory).is_dir():
+        raise DataError(f"{run}: its data is no longer in {directory}; say where it is with --data DIR")
+    checkpoint = load_checkpoint(run / BEST)
+    measurement = measure(checkpoint, directory)
+    return Subject(run, summary, config, facts, records, checkpoint, measurement, _warps(config, directory))
+
+
+def _warps(config, directory):
+    """One image of each class from the training files and warps of it, of the full strengths that `config` has."""
+    strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
+    if not any(strengths._replace(smoothness=0)):
+        return None
+    dataset = load_dataset("train", directory)
+    _, firsts = np.unique(dataset.labels, return_index=True)
+    images = dataset.images[firsts[:WARPED_IMAGES]]
+    warp = Warp(dataset.image_shape, strengths, groups=WARPS)  # a group per row: its images share a map
+    batch = np.tile(images, (WARPS, 1))
+    out = np.empty(batch.T.shape, np.float32)
+    warp.apply(warp.draw(np.random.default_rng(config.seed)), batch, out)
+    return np.concatenate([images, np.rint(out.T)]).astype(np.uint8).reshape(1 + WARPS, -1, *dataset.image_shape)

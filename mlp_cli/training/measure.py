@@ -1,0 +1,149 @@
+"""How good a checkpoint is: its answers on a part of a data set, and what is to be said of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mlp_cli.data.datasets import MNIST, known_name, load_dataset, split_indices
+from mlp_cli.errors import DataError
+from mlp_cli.nn import cross_entropy, metrics
+from mlp_cli.nn.calibration import calibrated
+from mlp_cli.training.evaluate import log_probabilities
+from mlp_cli.training.state import Streams
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The answers of a network on n images of `dataset`, which stand at `indices` in its files.
+
+    `log_y` (n, k) are the logarithms of the calibrated probabilities, at `temperature`, in float64; what else there is
+    is computed from them. `mistakes` are positions in these arrays, the most confident first.
+    """
+
+    dataset: object
+    split: str
+    indices: np.ndarray
+    classes: tuple[str, ...]
+    temperature: float
+    log_y: np.ndarray
+
+    def __len__(self):
+        return len(self.indices)
+
+    @cached_property
+    def probabilities(self):
+        return np.exp(self.log_y)
+
+    @cached_property
+    def answers(self):
+        return self.log_y.argmax(axis=1)
+
+    @cached_property
+    def confidence(self):
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def confusion(self):
+        return metrics.confusion_matrix(self.dataset.labels, self.answers, len(self.classes))
+
+    @property
+    def accuracy(self):
+        return int(np.trace(self.confusion)) / len(self)
+
+    @property
+    def interval(self):
+        """Of the accuracy, 95 %."""
+        return metrics.wilson_interval(int(np.trace(self.confusion)), len(self))
+
+    @property
+    def loss(self):
+        """Mean cross-entropy in nats."""
+        return float(cross_entropy(self.log_y, self.dataset.labels).mean())
+
+    @property
+    def brier(self):
+        return metrics.brier_score(self.probabilities, self.dataset.labels)
+
+    @cached_property
+    def calibration(self):
+        """(expected calibration error, Bins)."""
+        return metrics.expected_calibration_error(self.confidence, self.answers == self.dataset.labels)
+
+    @cached_property
+    def mistakes(self):
+        wrong = np.flatnonzero(self.answers != self.dataset.labels)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+    def per_class(self):
+        """A dictionary per class: its name, precision, recall, F1 and how many images are of it."""
+        values = zip(self.classes, *metrics.per_class(self.confusion), self.confusion.sum(axis=1), strict=True)
+        return [
+            {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "images": int(n)}
+            for name, p, r, f, n in values
+        ]
+
+    def confused(self):
+        """A dictionary per kind of mistake: truth, answer and how often, the most frequent first."""
+        return [
+            {"truth": self.classes[truth], "answer": self.classes[answer], "images": count}
+            for truth, answer, count in metrics.confused_pairs(self.confusion)
+        ]
+
+    def worst(self, number):
+        """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence."""
+        return [
+            {
+                "index": int(self.indices[i]),
+                "truth": self.classes[self.dataset.labels[i]],
+                "answer": self.classes[self.answers[i]],
+                "confidence": float(self.confidence[i]),
+            }
+            for i in self.mistakes[:number]
+        ]
+
+    def calibration_bins(self):
+        """A dictionary per bin of confidence that has answers in it: its edges, how many, how confident, how right."""
+        _, bins = self.calibration
+        edges = np.linspace(0, 1, len(bins.images) + 1)
+        return [
+            {"above": float(low), "to": float(high), "images": int(n), "confidence": float(c), "accuracy": float(a)}
+            for low, high, n, c, a in zip(edges[:-1], edges[1:], *bins, strict=True)
+            if n
+        ]
+
+
+def measure(checkpoint, directory=None, split="test"):
+    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data in a directory.
+
+    Raises DataError where the data does not fit the model.
+    """
+    dataset, indices = load_split(checkpoint, directory, split)
+    metadata = checkpoint.metadata
+    log_y = calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature)
+    return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, log_y)
+
+
+def load_split(checkpoint, directory, split):
+    """The images to measure on, checked against the model, and where they stand in their files."""
+    metadata = checkpoint.metadata
+    if directory is None and known_name(metadata.data_sha256) != MNIST:
+        raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
+    dataset = load_dataset("test" if split == "test" else "train", directory)
+    name = directory or "the MNIST inside"
+    if dataset.image_shape != metadata.image_shape:
+        (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
+        raise DataError(f"{name}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}")
+    k = len(metadata.classes)
+    if dataset.labels.max() >= k:
+        raise DataError(
+            f"{name}: has the label {dataset.labels.max()}, and {checkpoint.path} knows {k} classes from 0 up"
+        )
+    if split == "test":
+        return dataset, np.arange(len(dataset))
+    if dataset.sha256 != metadata.data_sha256:
+        raise DataError(f"{name}: is not what {checkpoint.path} was trained on, so its {split} split is not in there")
+    config = metadata.config
+    train, validation = split_indices(len(dataset), config.training.validation, Streams.from_seed(config.seed).split)
+    indices = validation if split == "validation" else train
+    return dataset.subset(indices), indices

@@ -1,0 +1,103 @@
+"""The runs in a directory, each in a few words."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlp_cli.errors import DataError, MlpError, ModelError, RunError
+from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.training.config import differences, load_config, presets
+from mlp_cli.training.files import BEST, CONFIG, LAST, METRICS, RUN
+from mlp_cli.training.measure import measure
+from mlp_cli.training.run import is_locked, read_facts, read_metrics
+
+
+@dataclass
+class Summary:
+    """A run: its `state` is finished, running, stopped (by a signal), killed (without a chance to say so), diverged,
+    failed, or damaged, and then `problem` says in what. `preset` is the one whose configuration is nearest, `changes`
+    what differs from it. The validation accuracy is the best; the test accuracy is of the same epoch, if asked for."""
+
+    run: Path
+    state: str
+    started: str | None = None
+    preset: str | None = None
+    changes: dict = field(default_factory=dict)
+    epochs: int | None = None
+    epochs_asked: int | None = None
+    best_epoch: int | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    seconds: float | None = None
+    problem: str | None = None
+
+
+ORDERS = {  # what runs are ordered by: an attribute, and whether the largest comes first
+    "name": (None, False),
+    "started": ("started", True),
+    "validation": ("val_accuracy", True),
+    "epochs": ("epochs", True),
+    "seconds": ("seconds", False),
+}
+
+
+def list_runs(directory, order="name", test=False):
+    """The Summary of each run in a directory, in an order of ORDERS; with `test`, each is measured on its test set.
+
+    Raises RunError where there is no such directory. A run that is damaged is listed as such.
+    """
+    directory = Path(directory)
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        raise RunError(f"{directory}: cannot be listed: {error.strerror}") from None
+    files = (CONFIG, RUN, METRICS, LAST, BEST)
+    runs = [directory / name for name in names if any(os.path.isfile(directory / name / file) for file in files)]
+    summaries = [summarise(run, test) for run in sorted(runs, key=_natural)]
+    attribute, largest_first = ORDERS[order]
+    if attribute is None:
+        return summaries
+    known = [summary for summary in summaries if getattr(summary, attribute) is not None]
+    unknown = [summary for summary in summaries if getattr(summary, attribute) is None]
+    return sorted(known, key=lambda summary: getattr(summary, attribute), reverse=largest_first) + unknown
+
+
+def _natural(run):
+    """So that 9 comes before 10."""
+    return [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", run.name)]
+
+
+def summarise(run, test=False):
+    """The Summary of a run directory; where something in it is damaged, that it is."""
+    try:
+        facts, records = read_facts(run), read_metrics(run)
+        if not (run / CONFIG).is_file():
+            raise RunError(f"{run / CONFIG}: no such file")
+        config = load_config(run / CONFIG)
+        state = facts["outcome"]
+        if state == "running" and is_locked(run) is False:
+            state = "killed"
+    except (MlpError, OSError) as error:
+        return Summary(run, "damaged", problem=str(error))
+    preset, changes = _nearest_preset(config)
+    summary = Summary(run, state, facts["started"], preset, changes, len(records), config.training.epochs)
+    summary.seconds = round(sum(record.seconds for record in records), 3)
+    if records:
+        best = max(records, key=lambda record: (record.val_accuracy, record.epoch))
+        summary.best_epoch, summary.val_accuracy = best.epoch, best.val_accuracy
+    if test and (run / BEST).is_file():
+        try:
+            checkpoint = load_checkpoint(run / BEST)
+            summary.test_accuracy = measure(checkpoint, facts["data"].get("directory")).accuracy
+        except (DataError, ModelError) as error:
+            summary.problem = str(error)
+    return summary
+
+
+def _nearest_preset(config):
+    """The name of the preset with the fewest keys that differ from `config`, and those keys with their values in it."""
+    changes = {
+        name: {key: value for key, (_, value) in differences(load_config(name), config).items()} for name in presets()
+    }
+    return min(changes.items(), key=lambda pair: len(pair[1]))
