@@ -13,7 +13,7 @@ NUMBERS = {"numpy"}
 ALLOWED = {  # room: (rooms of ours, packages of others)
     "nn": (set(), NUMBERS),
     "data": ({"errors"}, NUMBERS),
-    "images": ({"errors"}, NUMBERS | {"PIL"}),
+    "images": ({"errors"}, NUMBERS | {"PIL", "cc3d", "pillow_heif"}),
     "training": ({"errors", "nn", "data"}, NUMBERS | {"msgspec", "safetensors", "threadpoolctl", "tomli_w"}),
     "report": ({"errors", "nn", "data", "training"}, NUMBERS | {"PIL", "matplotlib"}),
     "cli": ({"errors", "nn", "data", "images", "training", "report"}, NUMBERS | {"click", "tqdm", "PIL"}),

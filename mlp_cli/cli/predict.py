@@ -2,12 +2,11 @@
 
 import os
 import sys
-from dataclasses import dataclass
 
 import click
 
-STDIN = "-"
-PER_BATCH = 1000
+from mlp_cli.cli.answers import PER_BATCH, Reader
+from mlp_cli.cli.table import printable
 
 
 @click.command("predict")
@@ -15,134 +14,154 @@ PER_BATCH = 1000
 @click.option(
     "--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run, else the model inside]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
+@click.option("--split", is_flag=True, help="Read several digits in rows, as 1354|6194.")
+@click.option("-r", "--recursive", is_flag=True, help="Go into folders within folders.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0,
+    metavar="P",
+    help="Give no answer that is less sure, as 0.9.",
+)
 @click.option("--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each.")
 @click.option(
     "--invert",
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
     show_default=True,
-    help="yes: dark ink on light paper; no: light on dark; auto: see by the border.",
+    help="yes: dark ink on light paper; no: light on dark; auto: see.",
 )
-def command(images, model, as_json, top, invert):
-    """Read the digits in pictures of one digit each.
+@click.option("--show", is_flag=True, help="Draw the picture, what the network saw, and its probabilities.")
+@click.option(
+    "--save-prepared", type=click.Path(), metavar="DIR", help="Save what the network saw as PNG, in a new DIR."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+def command(images, model, split, recursive, threshold, top, invert, show, save_prepared, as_json, as_csv):
+    """Read the digits in pictures: scans, photos, drawings.
 
     IMAGE is a picture file, a folder of them, or - for standard input. Prints a line per picture: path, digit and
-    confidence with tabs between, and - for both where there was nothing to read.
+    confidence with tabs between, and - for both where there is nothing to read, or nothing to be sure of. A page of a
+    TIFF with several is path#2.
 
     \b
-    mlp predict photo.jpg
-    mlp predict scans/ --model runs/001 --json
+    mlp predict photo.jpg scans/ --show
+    mlp predict form.png --split --json
     """
     from mlp_cli.errors import ModelError
-    from mlp_cli.images.digits import SIDE
+    from mlp_cli.images.mnist import SIDE
     from mlp_cli.training.blas import limit_threads
     from mlp_cli.training.checkpoint import load_checkpoint
     from mlp_cli.training.files import find_model
 
+    if as_json + as_csv + show > 1:
+        raise click.UsageError("--json, --csv and --show are three ways to print: choose one.")
+    if top > 1 and (split or as_json or as_csv or show):
+        raise click.UsageError("--top is for the lines of single digits; --json has all probabilities.")
+    if threshold != threshold:
+        raise click.UsageError("--threshold takes a number from 0 to 1, not nan.")
     checkpoint = load_checkpoint(find_model(model))
     height, width = checkpoint.metadata.image_shape
     if (height, width) != (SIDE, SIDE):
         raise ModelError(
             f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
         )
+    if save_prepared is not None:
+        _make_new(save_prepared)
     click.echo(f"model: {checkpoint}", err=True)
     limit_threads()
-    files = [file for image in images for file in _files(image)]
+    reader = Reader(checkpoint, invert, split, threshold)
+    files = [file for image in images for file in _files(image, recursive)]
+    if as_csv:
+        click.echo(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))
     failures = 0
-    for start in range(0, len(files), PER_BATCH):
-        for answer in _answers(checkpoint, files[start : start + PER_BATCH], invert):
-            failures += answer.reason is not None
-            if answer.reason:
-                click.echo(f"mlp: {answer.reason}", err=True)
-            click.echo(answer.json() if as_json else answer.line(top))
+    for number, answer in enumerate(_with_bar(reader.read(files), files)):
+        failures += answer.reason is not None
+        if answer.reason:
+            click.echo(f"mlp: {printable(answer.reason)}", err=True)
+        if save_prepared is not None:
+            _save(save_prepared, number, answer)
+        if as_json:
+            click.echo(answer.json())
+        elif as_csv:
+            click.echo(_csv_row([answer.path, answer.text(), answer.confidence(), answer.reason]))
+        else:
+            click.echo(answer.line(top))
+            if show:
+                from mlp_cli.cli.show import drawing
+
+                click.echo(drawing(answer))
     if failures:
         sys.exit(1)
 
 
-def _files(image):
+def _files(image, recursive):
     """The files that an argument means: itself, or the pictures of a folder by name."""
     if not os.path.isdir(image):
         return [image]
     from PIL import Image
 
     endings = tuple(Image.registered_extensions())
+    files, folders = [], []
     try:
-        names = sorted(name for name in os.listdir(image) if name.lower().endswith(endings))
+        with os.scandir(image) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif entry.name.lower().endswith(endings):
+                    files.append(entry.path)
     except OSError:
-        names = []
-    return [os.path.join(image, name) for name in names] or [image]  # which is then said to have none
+        pass
+    files.sort()
+    if recursive:
+        files += [file for folder in sorted(folders) for file in _files(folder, recursive) if file != folder]
+    return files or [image]  # which is then said to have none
 
 
-def _answers(checkpoint, files, invert):
-    """The Answer to each of some files, read by the network together."""
-    import numpy as np
+def _with_bar(answers, files):
+    """The answers, with a bar on stderr where that is a terminal and the answers go elsewhere."""
+    if len(files) < PER_BATCH or not sys.stderr.isatty() or sys.stdout.isatty():
+        return answers
+    from tqdm import tqdm
 
-    from mlp_cli.errors import ImageError
-    from mlp_cli.training.evaluate import log_probabilities
-
-    classes = checkpoint.metadata.classes
-    answers, digits = [], []
-    for file in files:
-        answer = Answer(click.format_filename(file), classes)
-        answers.append(answer)
-        try:
-            answer.digit = _prepare(file, answer.path, invert)
-            digits.append(answer.digit.image.ravel())
-        except ImageError as error:
-            answer.reason = str(error)
-    if digits:
-        probabilities = iter(np.exp(log_probabilities(checkpoint.network, np.stack(digits))))
-        for answer in answers:
-            if answer.reason is None:
-                answer.probabilities = next(probabilities).tolist()
-    return answers
+    return tqdm(answers, total=len(files), unit="picture", leave=False, dynamic_ncols=True)
 
 
-def _prepare(file, name, invert):
-    from mlp_cli.errors import ImageError
-    from mlp_cli.images.decode import decode
-    from mlp_cli.images.digits import prepare
-
-    if os.path.isdir(file):
-        raise ImageError(f"{name}: has no pictures in it, or none that may be read")
-    if file != STDIN:
-        return prepare(decode(file, name), name, invert)
+def _csv_row(cells):
+    import csv
     import io
 
-    content = sys.stdin.buffer.read() if sys.stdin else b""
-    return prepare(decode(io.BytesIO(content), "standard input"), "standard input", invert)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
 
 
-@dataclass
-class Answer:
-    """What there is to say of one picture: either probabilities of the classes, or the reason why not."""
+def _make_new(directory):
+    from mlp_cli.errors import OutputError
 
-    path: str
-    classes: tuple[str, ...]
-    digit: object = None
-    probabilities: list[float] | None = None
-    reason: str | None = None
+    try:
+        os.makedirs(directory)
+    except FileExistsError:
+        raise OutputError(
+            f"{directory}: exists already; nothing is ever overwritten, so choose another --save-prepared"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be made: {error.strerror}") from None
 
-    def ranking(self):
-        """(class name, probability) from the most likely class down."""
-        return sorted(zip(self.classes, self.probabilities, strict=True), key=lambda pair: -pair[1])
 
-    def line(self, top):
-        # A tab or a line break in a name would look like another column or picture.
-        path = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in self.path)
-        if self.reason:
-            return f"{path}\t-\t-"
-        return "\t".join([path, *(f"{name}\t{p:.4f}" for name, p in self.ranking()[:top])])
+def _save(directory, number, answer):
+    """What the network saw of each digit, named by the number of the picture, its name and what was read."""
+    from PIL import Image
 
-    def json(self):
-        import json
+    from mlp_cli.errors import OutputError
 
-        answer = {"path": self.path, "digit": None, "confidence": None, "probabilities": self.probabilities}
-        answer |= {"box": None, "inverted": None, "reason": self.reason}
-        if not self.reason:
-            name, confidence = self.ranking()[0]
-            answer["digit"] = int(name) if name.isdecimal() else name
-            answer["confidence"] = confidence
-            answer["box"], answer["inverted"] = self.digit.box, self.digit.inverted
-        return json.dumps(answer, ensure_ascii=False)
+    stem = os.path.splitext(os.path.basename(answer.path))[0]
+    for place, mark in enumerate(answer.marks, start=1):
+        words = [f"{number:05d}", stem, *([str(place)] if answer.split else []), answer.ranking(mark)[0][0]]
+        name = "-".join("".join(c if c.isalnum() else "_" for c in word[:60]) for word in words) + ".png"
+        try:
+            Image.fromarray(mark.digit.image).save(os.path.join(directory, name))
+        except OSError as error:
+            raise OutputError(
+                f"{os.path.join(directory, name)}: cannot be written: {error.strerror or error}"
+            ) from None

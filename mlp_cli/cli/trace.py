@@ -92,7 +92,8 @@ def _picture(checkpoint, file):
 
     from mlp_cli.errors import ModelError
     from mlp_cli.images.decode import decode
-    from mlp_cli.images.digits import SIDE, prepare
+    from mlp_cli.images.digits import prepare
+    from mlp_cli.images.mnist import SIDE
 
     height, width = checkpoint.metadata.image_shape
     if (height, width) != (SIDE, SIDE):

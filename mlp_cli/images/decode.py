@@ -1,6 +1,7 @@
-"""Any picture file that Pillow opens, as a grey page."""
+"""Any picture file that Pillow opens, as grey pages."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -9,31 +10,43 @@ from mlp_cli.errors import ImageError
 
 # A page of 600 dots per inch is 35 megapixels; four times that is no photo of a digit but an attack on memory.
 MAX_PIXELS = 144_000_000
+LARGE = 1200  # pixels; JPEG files are reduced while they are decoded, but not below this
 LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
+HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+@dataclass(frozen=True)
+class Page:
+    """`levels` (height, width) uint8, 0 black to 255 white; `scale`, the pixels of the picture to one of these."""
+
+    levels: np.ndarray
+    scale: float = 1.0
 
 
 def decode(file, name):
-    """The picture in a file (path or binary stream) as grey levels (height, width) uint8: 0 black, 255 white.
+    """The first Page of a picture file (path or binary stream).
 
-    Upright by its EXIF orientation; transparent parts are white paper; of an animation the first frame; 16-bit,
-    32-bit and float pictures are stretched from their darkest to their brightest value. Raises ImageError with
-    `name` for what is missing, damaged, too large or no picture.
+    Upright by its EXIF orientation; transparent parts are paper; of an animation the first frame; 16-bit, 32-bit and
+    float pictures are stretched from their darkest to their brightest value; large photos are reduced. Raises
+    ImageError with `name` for what is missing, damaged, too large or no picture.
     """
+    return next(decode_all(file, name))
+
+
+def decode_all(file, name):
+    """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about metadata and sizes below our own limit
-            with Image.open(file) as picture:
-                width, height = picture.size
-                if width * height > MAX_PIXELS:
-                    raise ImageError(
-                        f"{name}: {width}×{height} pixels are more than the {MAX_PIXELS / 1e6:.0f} million "
-                        "that are read; make the picture smaller"
-                    )
-                return _grey(ImageOps.exif_transpose(picture))
+            with _open(file) as picture:
+                for number in range(picture.n_frames if picture.format == "TIFF" else 1):
+                    if number:
+                        picture.seek(number)
+                    yield _page(picture, name)
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: has more pixels than are safe to read; make the picture smaller") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: is not a picture in a format that Pillow reads") from None
+        raise ImageError(f"{name}: {_what_it_is(file)}") from None
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file") from None
     except ImageError:
@@ -43,15 +56,47 @@ def decode(file, name):
         raise ImageError(f"{name}: the picture cannot be read: {reason}") from None
 
 
+def _open(file):
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        if not _is_heic(file):
+            raise
+        try:
+            import pillow_heif  # not ours to install: who has such pictures may have it
+        except ImportError:
+            raise error from None
+
+        pillow_heif.register_heif_opener()
+        return Image.open(file)
+
+
+def _page(picture, name):
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: {width}×{height} pixels are more than the {MAX_PIXELS / 1e6:.0f} million that are read; "
+            "make the picture smaller"
+        )
+    picture.draft("L", (LARGE, LARGE))
+    levels = _grey(ImageOps.exif_transpose(picture))
+    return Page(levels, max(width, height) / max(levels.shape))
+
+
 def _grey(picture):
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
         # convert("L") would clip these to 0…255
         return _stretched(np.asarray(picture, np.float64))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    return np.asarray(picture.convert("L"))
+    if not picture.has_transparency_data:
+        return np.asarray(picture.convert("L"))
+    levels, opacity = (np.asarray(band, np.float32) for band in picture.convert("LA").split())
+    opacity /= 255
+    if not opacity.any():
+        return np.full(levels.shape, 255, np.uint8)
+    # What can be seen is ink if most of the picture is nothing, and paper if it is not. Nothing becomes paper.
+    seen_is_light = (levels * opacity).sum() > 127.5 * opacity.sum()
+    paper = 0 if seen_is_light == (opacity.mean() < 0.5) else 255
+    return np.uint8(np.rint(levels * opacity + paper * (1 - opacity)))
 
 
 def _stretched(values):
@@ -61,3 +106,23 @@ def _stretched(values):
     if high - low <= LEAST_SPREAD * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.uint8)
     return np.uint8(np.rint((values - low) * (255 / (high - low))))
+
+
+def _what_it_is(file):
+    if _is_heic(file):
+        return "is a HEIC picture; to read those: pip install pillow-heif"
+    return "is not a picture in a format that Pillow reads"
+
+
+def _is_heic(file):
+    try:
+        if hasattr(file, "seek"):
+            file.seek(0)
+            head = file.read(12)
+            file.seek(0)
+        else:
+            with open(file, "rb") as stream:
+                head = stream.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC

@@ -1,117 +1,203 @@
-"""From a grey page to the digit on it, prepared the way MNIST's own images were."""
+"""From a grey page to the digits on it, prepared the way MNIST's own images were."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlp_cli.errors import ImageError
+from mlp_cli.images.ink import find_ink
+from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
+from mlp_cli.images.mnist import is_mnist_like, normalise, tight_box
+from mlp_cli.images.strokes import weigh
 
-SIDE = 28  # of an MNIST image
-BOX = 20  # of the digit in it
-CENTRE = 15  # its centre of mass goes to 15 − ½ of a pixel at most; see `normalise`
-SMALLEST_SQUARE = 10
-LEAST_CONTRAST = 24  # grey levels between background and ink; the noise of a blank photo has less
+# Shares of the longer side of a digit's largest piece:
+DUST = 0.08  # what is shorter is no part of it
+NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
+ANOTHER = 0.5  # what is longer, and beside it, is another digit
+MOST_PIECES = 12  # of a digit; a broken one has up to eight
+MOST_DIGITS = 200  # of a page
 
 
 @dataclass(frozen=True)
 class Digit:
-    """A prepared digit: `image` (28, 28) uint8, light ink on 0; `box` (left, top, right, bottom) of its ink in
-    the page, in pixels, right and bottom exclusive; `inverted` if the ink was darker than the paper."""
+    """A prepared digit: `image` (28, 28) uint8, light ink on 0; `box` (left, top, right, bottom) of its ink in the
+    page, in pixels, right and bottom exclusive; `inverted` if the ink was darker than the paper; `actions`, what was
+    done to the page, in words."""
 
     image: np.ndarray
     box: tuple[int, int, int, int]
     inverted: bool
+    actions: tuple[str, ...] = ()
 
 
 def prepare(page, name, invert="auto"):
-    """The one digit on a page (height, width) of grey levels, uint8.
+    """The one Digit on a Page.
 
-    `invert` is "yes" for dark ink on light paper, "no" for light on dark, "auto" to see by the border. Raises
-    ImageError, with `name`, for a page without ink.
+    `invert` is "yes" for dark ink on light paper, "no" for light on dark, "auto" to see. Raises ImageError, with
+    `name`, for a page without ink, or without anything like a single digit.
     """
-    background = np.median(_border(page))
-    brightest, darkest = int(page.max()), int(page.min())
-    inverted = invert == "yes" or (invert == "auto" and bool(background - darkest > brightest - background))
-    light = 255 - page if inverted else page
-    if is_mnist_like(light):
-        return Digit(light, _tight_box(light > 0), inverted)
-    paper = np.median(_border(light))
-    if invert != "auto" and light.max() - paper < LEAST_CONTRAST:  # the border itself is ink
-        paper = light.min()
-    ink = np.clip(light - np.float32(paper), 0, None)
-    if ink.max() < LEAST_CONTRAST:
+    whole = _as_it_is(page, invert)
+    if whole:
+        return whole
+    ink, marks, frames, actions = _marks(page, name, invert)
+    chosen = _one(marks, frames)
+    largest = marks.side[chosen].max()
+    others = int((~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
+    if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
+        raise ImageError(f"{name}: has nothing like a single digit on it")
+    if others > 1:
+        raise ImageError(f"{name}: has {others + 1} things like a digit on it; --split reads several")
+    return _cut(page, ink, marks, chosen, actions)
+
+
+def split(page, name, invert="auto"):
+    """The digits on a Page in reading order: a list of rows, each a list of Digits from left to right.
+
+    Digits must not touch each other. Arguments and errors are those of `prepare`.
+    """
+    whole = _as_it_is(page, invert)
+    if whole:
+        return [[whole]]
+    ink, marks, frames, actions = _marks(page, name, invert)
+    groups = _each(marks, frames, name)
+    boxes = np.array([around(marks.box[group]) for group in groups])
+    return [[_cut(page, ink, marks, groups[i], actions) for i in row] for row in _rows(boxes)]
+
+
+def _as_it_is(page, invert):
+    """The Digit of a page that is an MNIST image already, or its negative; else None."""
+    for inverted in (False, True):
+        light = 255 - page.levels if inverted else page.levels
+        if invert != ("no" if inverted else "yes") and is_mnist_like(light):
+            return Digit(light, tight_box(light > 0), inverted, ("inverted",) if inverted else ())
+    return None
+
+
+def _marks(page, name, invert):
+    ink = find_ink(page.levels, invert)
+    if ink is None:
         raise ImageError(f"{name}: has no digit on it: the page is blank")
-    # The threshold finds the box only: within it, the soft edges of the strokes are part of the digit.
-    left, top, right, bottom = box = _tight_box(ink > otsu_threshold(ink))
-    return Digit(normalise(ink[top:bottom, left:right]), box, inverted)
+    actions = ["inverted"] if ink.inverted else []
+    mask, lines = without_ruling(ink.mask)
+    mask, frames = without_frames(mask)
+    if lines:
+        actions.append(f"{lines} ruled lines erased" if lines > 1 else "a ruled line erased")
+    if len(frames):
+        actions.append(f"{len(frames)} frames erased" if len(frames) > 1 else "a frame erased")
+    marks = Marks.of(mask)
+    if not len(marks):
+        raise ImageError(f"{name}: has no digit on it: nothing but lines")
+    return ink, marks, frames, actions
 
 
-def normalise(ink):
-    """MNIST's own rule, for the tightly cropped ink (height, width) of one digit, light on 0: (28, 28) uint8.
+def _one(marks, frames):
+    """Which pieces make the one digit: the largest near the middle, with its fragments."""
+    allowed = np.ones(len(marks), bool)
+    field = np.array([0, 0, *marks.labels.shape[::-1]])
+    if len(frames):
+        field = max(frames, key=lambda box: np.prod(box[2:] - box[:2]))
+        inside = (gaps(field, marks.box) == 0).all(axis=1)
+        if inside.any():
+            allowed = inside
+    centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
+    offset = (centre - field[:2]) / (field[2:] - field[:2]) - 0.5
+    at_border = marks.at_border()
+    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border, 0.5, 1) * allowed
+    chosen = np.arange(len(marks)) == score.argmax()
+    largest = marks.side[chosen][0]
+    allowed &= ~at_border | at_border[chosen]
+    while True:
+        gap = gaps(around(marks.box[chosen]), marks.box)
+        distance = np.hypot(*gap.T)
+        fragment = (distance <= NEAR * largest) & (marks.side >= DUST * largest)
+        fragment |= (gap[:, 0] == 0) & (distance <= FAR * largest) & (marks.side >= 0.3 * largest)
+        more = chosen | (fragment & allowed)
+        if (more == chosen).all():
+            return chosen
+        chosen = more
 
-    Grown to a square, area-averaged to 20×20, scaled so that the brightest pixel is 255, and pasted so that the
-    centre of mass b (pixel centres at i + ½) moves by floor(15 − b), as far as the 28×28 have room. From the
-    reconstruction of the lost pipeline by Yadav & Bottou 2019, "Cold case: the lost MNIST digits", arXiv 1905.10498.
+
+def _each(marks, frames, name):
+    """Which pieces make each of the digits: a list of masks (n,)."""
+    allowed = np.ones(len(marks), bool)
+    if len(frames):
+        inside = np.any([(gaps(frame, marks.box) == 0).all(axis=1) for frame in frames], axis=0)
+        allowed = inside if inside.any() else allowed
+    usual = _usual_side(marks, allowed & ~marks.at_border() if (allowed & ~marks.at_border()).any() else allowed)
+    allowed &= marks.side <= np.where(marks.at_border(), 1.7, 3) * usual
+    main = allowed & (marks.side >= 0.4 * usual)
+    if not 0 < main.sum() <= MOST_DIGITS:
+        raise ImageError(f"{name}: has nothing like digits on it")
+    groups = [np.arange(len(marks)) == i for i in np.flatnonzero(main)]
+    # The parts of one digit stand above each other: the roof of a 5, the two halves of a broken 8.
+    merged = True
+    while merged:
+        merged = False
+        for a, b in itertools.combinations(range(len(groups)), 2):
+            one, other = (around(marks.box[groups[i]]) for i in (a, b))
+            both = around(np.array([one, other]))
+            shared = min(one[2], other[2]) - max(one[0], other[0])
+            narrower = min(one[2] - one[0], other[2] - other[0])
+            gap = gaps(one, other[None])[0, 1]
+            if shared >= 0.5 * narrower and gap <= 0.25 * usual and both[3] - both[1] <= 1.6 * usual:
+                groups[a] = groups[a] | groups.pop(b)
+                merged = True
+                break
+    for i in np.flatnonzero(allowed & ~main & (marks.side >= DUST * usual)):
+        distances = [np.hypot(*gaps(marks.box[i], around(marks.box[group])[None])[0]) for group in groups]
+        if distances and min(distances) <= 0.15 * usual:
+            groups[int(np.argmin(distances))][i] = True
+    return groups
+
+
+def _usual_side(marks, allowed):
+    """The longer side of a typical digit: half of all that is written is in pieces at least as long."""
+    sides = np.sort(marks.side[allowed])
+    return sides[np.searchsorted(np.cumsum(sides), sides.sum() / 2)]
+
+
+def _rows(boxes):
+    """The indices of boxes (n, 4) in reading order: rows from the top, each from the left.
+
+    A row goes on with the nearest box to the right if that box in turn has none nearer to its left, so that rows may
+    climb or fall.
     """
-    height, width = ink.shape
-    side = max(height, width, SMALLEST_SQUARE)
-    small = _area_weights(height, side) @ ink @ _area_weights(width, side).T  # (20, h) @ (h, w) @ (w, 20)
-    small = np.rint(small * (255 / small.max()))
-    row, column = centre_of_mass(small)
-    room = SIDE - BOX
-    y = min(max(int(np.floor(CENTRE - row)), 0), room)
-    x = min(max(int(np.floor(CENTRE - column)), 0), room)
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    image[y : y + BOX, x : x + BOX] = small
-    return image
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    usual = np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
+    right = centres[:, 0] - centres[:, :1]  # [i, j]: how far j is to the right of i
+    off = np.abs(centres[:, 1] - centres[:, 1:])
+    distance = np.where((right > 0) & (off <= usual), right + 3 * off, np.inf)
+    row = np.arange(len(boxes))
+    for i, j in enumerate(distance.argmin(axis=1)):
+        if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
+            row[row == row[j]] = row[i]
+    rows = [np.flatnonzero(row == number) for number in np.unique(row)]
+    rows.sort(key=lambda members: centres[members, 1].mean())
+    return [members[np.argsort(centres[members, 0])].tolist() for members in rows]
 
 
-def _area_weights(size, side):
-    """The share that each of `size` pixels, in the middle of a line of `side`, has in each of 20 equal parts of the
-    line: (20, size)."""
-    pixels = (side - size) // 2 + np.arange(size)
-    edges = np.linspace(0, side, BOX + 1)[:, None]
-    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.clip(overlap, 0, None) * (BOX / side)
+def _cut(page, ink, marks, chosen, actions):
+    """The Digit of the chosen pieces."""
+    box = around(marks.box[chosen])
+    left, top, right, bottom = box
+    own = _grown(marks.pixels(chosen, box), max(1, round(0.02 * max(right - left, bottom - top))))
+    levels, weighed = weigh(ink.levels[top:bottom, left:right] * own)
+    specks = int((~chosen).sum())
+    done = [*actions]
+    if specks:
+        done.append(f"{specks} specks dropped" if specks > 1 else "a speck dropped")
+    if weighed:
+        done.append(weighed)
+    left, top, right, bottom = tight_box(levels > 0.1)
+    image = normalise(levels[top:bottom, left:right] * 255)
+    place = np.rint(box * (ink.scale * page.scale)).astype(int).tolist()
+    return Digit(image, tuple(place), ink.inverted, tuple(done))
 
 
-def is_mnist_like(page):
-    """Whether a page already is what `normalise` makes, as all images of MNIST are: 28×28, light ink on plain 0,
-    19 or 20 pixels long, bright, and centred by mass."""
-    if page.shape != (SIDE, SIDE) or page.max() < 250 or np.count_nonzero(page) > page.size // 2:
-        return False
-    left, top, right, bottom = _tight_box(page > 0)
-    is_long = BOX - 1 <= max(right - left, bottom - top) <= BOX
-    return is_long and all(abs(c - CENTRE + 0.5) <= 0.75 for c in centre_of_mass(page))
-
-
-def centre_of_mass(image):
-    """(row, column) of the centre of mass of an image; the centre of the first pixel is at ½."""
-    mass = image.sum(dtype=np.float64)
-    row = image.sum(axis=1, dtype=np.float64) @ (np.arange(image.shape[0]) + 0.5) / mass
-    column = image.sum(axis=0, dtype=np.float64) @ (np.arange(image.shape[1]) + 0.5) / mass
-    return row, column
-
-
-def otsu_threshold(ink):
-    """The level that best parts ink from paper: it has the largest variance between the two sides.
-
-    Otsu 1979, "A threshold selection method from gray-level histograms".
-    """
-    counts = np.bincount(ink.astype(np.uint8).ravel(), minlength=256).astype(np.float64)
-    below = np.cumsum(counts)
-    mass = np.cumsum(counts * np.arange(256))
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        difference = mass / below - (mass[-1] - mass) / above
-        between = np.nan_to_num(below * above * difference**2)
-    return int(between.argmax())
-
-
-def _border(page):
-    return np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]])
-
-
-def _tight_box(mask):
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+def _grown(mask, by):
+    """A mask with a rim of so many pixels: what is left of a stroke's soft edges."""
+    for _ in range(by):
+        padded = np.pad(mask, 1)
+        mask = padded[1:-1, 1:-1] | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    return mask

@@ -23,6 +23,9 @@ def model(tmp_path_factory):
     return out
 
 
+KEYS = ["path", "digit", "confidence", "probabilities", "box", "inverted", "actions", "reason"]
+
+
 @pytest.fixture(scope="module")
 def mnist():
     return load_dataset("test")
@@ -43,10 +46,12 @@ def test_png_files_of_test_images_are_answered_as_eval_does(mlp, model, mnist, p
     assert result.code == 0
     lines = [line.split("\t") for line in result.out.splitlines()]
     assert [path for path, _, _ in lines] == [str(pictures / f"{i:03d}.png") for i in range(200)]
-    log_y = log_probabilities(load_checkpoint(model / "best.safetensors").network, mnist.images[:200])
+    checkpoint = load_checkpoint(model / "best.safetensors")
+    log_y = log_probabilities(checkpoint.network, mnist.images[:200])
     assert [int(digit) for _, digit, _ in lines] == log_y.argmax(axis=1).tolist()
     confidence = [float(p) for _, _, p in lines]
-    np.testing.assert_allclose(confidence, np.exp(log_y.max(axis=1)), atol=6e-5)
+    y = np.exp(log_y / checkpoint.metadata.temperature)
+    np.testing.assert_allclose(confidence, (y / y.sum(axis=1, keepdims=True)).max(axis=1), atol=6e-5)
     assert np.mean([int(digit) for _, digit, _ in lines] == mnist.labels[:200]) > 0.85
 
 
@@ -62,7 +67,7 @@ def test_top_prints_the_most_likely_digits_in_order(mlp, model, pictures):
 def test_json_is_one_object_a_line_with_the_documented_keys(mlp, model, pictures):
     lines = mlp("predict", "--model", model, "--json", pictures / "000.png", "missing.png").out.splitlines()
     good, bad = map(json.loads, lines)
-    assert list(good) == list(bad) == ["path", "digit", "confidence", "probabilities", "box", "inverted", "reason"]
+    assert list(good) == list(bad) == KEYS
     assert len(good["probabilities"]) == 10
     assert sum(good["probabilities"]) == pytest.approx(1, abs=1e-5)
     assert good["confidence"] == max(good["probabilities"])

@@ -1,0 +1,75 @@
+"""What `mlp predict --show` draws: a picture, what the network saw of it, and its probabilities."""
+
+import os
+import sys
+
+import click
+import numpy as np
+
+from mlp_cli.cli.table import pad
+from mlp_cli.images.ink import resized
+
+RAMP = " .:-=+*#%@"  # of light, where there is nothing but ASCII
+BLOCKS = " ▄▀█"  # lower and upper half of a character, as bits
+GREYS = 232, 24  # the first of the terminal's greys, and how many
+ROOM = 28  # rows of pixels for the picture, and twice as many columns at most
+BAR = 30
+
+
+def drawing(answer):
+    """The lines for an Answer."""
+    if answer.page is None:
+        return ""
+    lines = ["", *_small(answer.page.levels)]
+    for mark in answer.marks:
+        bars = _bars(answer, mark)
+        lines += ["", *_beside(_pixels(mark.digit.image), bars, 28), "; ".join(mark.digit.actions) or "taken as it is"]
+    return "\n".join([*lines, ""])
+
+
+def _small(levels):
+    shrink = max(1.0, levels.shape[0] / ROOM, levels.shape[1] / (2 * ROOM))
+    return _pixels(np.uint8(resized(levels, [side / shrink for side in levels.shape])))
+
+
+def _pixels(image):
+    """Grey levels (h, w) uint8 as lines of text, two rows of pixels to each line."""
+    upper, lower = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1]).swapaxes(0, 1)
+    if not _can_show(BLOCKS):
+        mean = (upper.astype(int) + lower) // 2
+        return ["".join(RAMP[level * len(RAMP) // 256] for level in row) for row in mean]
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        first, number = GREYS
+        return [
+            "".join(
+                click.style("▀", fg=first + int(u) * number // 256, bg=first + int(l) * number // 256)
+                for u, l in zip(*rows, strict=True)
+            )
+            for rows in zip(upper, lower, strict=True)
+        ]
+    light = (2 * (upper > 127) + (lower > 127)).tolist()
+    return ["".join(BLOCKS[bits] for bits in row) for row in light]
+
+
+def _bars(answer, mark):
+    sign = "█" if _can_show("█") else "#"
+    width = max(map(len, answer.classes))
+    return [
+        f"{pad(name, width)} {p:7.2%} {sign * round(BAR * p)}"
+        for name, p in zip(answer.classes, mark.probabilities, strict=True)
+    ]
+
+
+def _beside(left, right, width):
+    rows = max(len(left), len(right))
+    left += [" " * width] * (rows - len(left))
+    right += [""] * (rows - len(right))
+    return [f"{a}  {b}".rstrip() for a, b in zip(left, right, strict=True)]
+
+
+def _can_show(letters):
+    try:
+        letters.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""Simulated scans and photos of MNIST's test digits: what share of them the trained model in the package reads.
+
+The floors are those of 60 pages each, drawn by a seed; benchmarks/pictures.py measures more.
+"""
+
+import numpy as np
+import pytest
+from pages import page
+
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.images.decode import Page
+from mlp_cli.images.digits import prepare, split
+from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.training.evaluate import log_probabilities
+from mlp_cli.training.files import SHIPPED_MODEL
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_checkpoint(SHIPPED_MODEL).network
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_dataset("test")
+
+
+def read(network, digits):
+    return log_probabilities(network, np.stack([digit.image.ravel() for digit in digits])).argmax(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("nuisance", "most_wrong"),
+    [
+        ({}, 1),
+        ({"negative": True}, 1),
+        ({"dust": 6}, 1),
+        ({"shadow": True}, 1),
+        ({"thicker": -1.0}, 2),
+        ({"thicker": 1.2}, 3),
+        ({"ruled": True}, 3),
+        ({"frame": True}, 3),
+        ({"tilt": 15}, 2),
+        ({"thicker": -1.0, "shadow": True, "dust": 3}, 3),
+    ],
+    ids=str,
+)
+def test_a_page_with_a_nuisance_is_read(network, mnist, nuisance, most_wrong):
+    rng = np.random.default_rng(0)
+    images = mnist.images[:N].reshape(-1, 28, 28)
+    digits = [prepare(Page(page(image, rng, **nuisance)), "it") for image in images]
+    assert np.sum(read(network, digits) != mnist.labels[:N]) <= most_wrong
+    assert all(digit.inverted != nuisance.get("negative", False) for digit in digits)
+
+
+def test_pages_of_several_digits_are_read_in_order(network, mnist):
+    rng = np.random.default_rng(0)
+    right = 0
+    for _ in range(10):
+        rows = [rng.integers(0, len(mnist), rng.integers(1, 5)) for _ in range(rng.integers(1, 4))]
+        images = [[mnist.images[i].reshape(28, 28) for i in row] for row in rows]
+        found = split(Page(page(images, rng)), "it")
+        right += [read(network, row).tolist() for row in found] == [mnist.labels[row].tolist() for row in rows]
+    assert right >= 9
+
+
+def test_what_was_done_is_said(mnist):
+    rng = np.random.default_rng(0)
+    digit = prepare(Page(page(mnist.images[0].reshape(28, 28), rng, frame=True, ruled=True, dust=3, thicker=-1)), "it")
+    assert digit.actions[0] == "inverted"
+    assert any("ruled lines erased" in action for action in digit.actions)
+    assert "a frame erased" in digit.actions
+    assert any("dropped" in action for action in digit.actions)
+    assert digit.actions[-1] == "strokes thickened"
