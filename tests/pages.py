@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-UNIT = 12  # pixels of the page to one of MNIST's
-MARGIN = 60
+UNIT = 8  # pixels of the page to one of MNIST's
+MARGIN = 50
 PAPER, INK = 235, 50  # grey levels
 
 

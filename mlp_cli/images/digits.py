@@ -126,7 +126,7 @@ def _each(marks, frames, name):
         allowed = inside if inside.any() else allowed
     usual = _usual_side(marks, allowed & ~marks.at_border() if (allowed & ~marks.at_border()).any() else allowed)
     allowed &= marks.side <= np.where(marks.at_border(), 1.7, 3) * usual
-    main = allowed & (marks.side >= 0.4 * usual)
+    main = allowed & (marks.size[:, 1] >= 0.4 * usual)
     if not 0 < main.sum() <= MOST_DIGITS:
         raise ImageError(f"{name}: has nothing like digits on it")
     groups = [np.arange(len(marks)) == i for i in np.flatnonzero(main)]
@@ -146,7 +146,7 @@ def _each(marks, frames, name):
                 break
     for i in np.flatnonzero(allowed & ~main & (marks.side >= DUST * usual)):
         distances = [np.hypot(*gaps(marks.box[i], around(marks.box[group])[None])[0]) for group in groups]
-        if distances and min(distances) <= 0.15 * usual:
+        if min(distances) <= NEAR * usual:
             groups[int(np.argmin(distances))][i] = True
     return groups
 
