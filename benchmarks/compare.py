@@ -56,7 +56,7 @@ def accuracy(rounds, folder):
             return seconds
 
         def theirs(name, target=target, reached=reached):
-            threads = str(THREADS if name == "torch" else 1)
+            threads = str(THREADS if (name, target) == ("torch", 98) else 1)  # the better choice for each
             seconds, _, out = run(sys.executable, HERE / "train_peers.py", name, str(target), "--threads", threads)
             reached[name] = float(out)
             return seconds
