@@ -113,7 +113,7 @@ def _paper(light):
 
 def _opened(levels, window):
     """The maximum around each pixel of the minima around: what is narrower than the window is gone."""
-    # Beyond the border the light goes on to fall or rise as it does before; but ink does not become a hole in the paper.
+    # Beyond the border the light goes on to fall or rise as before; but ink does not become a hole in the paper.
     room = min(window, min(levels.shape) - 1)
     wide = np.maximum(np.pad(levels, room, mode="reflect", reflect_type="odd"), levels.min())
     opened = _ranked(_ranked(wide, ImageFilter.MinFilter, window), ImageFilter.MaxFilter, window)
