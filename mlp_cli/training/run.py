@@ -33,7 +33,7 @@ except ImportError:  # Windows: runs are not locked there
 class Run:
     """A run directory, and what is in it of the training that goes on: see `start` and `record`."""
 
-    def __init__(self, directory, config, dataset):
+    def __init__(self, directory, config=None, dataset=None):
         self.directory = Path(directory)
         self.config = config
         self.dataset = dataset

@@ -53,6 +53,8 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     the configuration differs from the run's in more than the epochs, RunError where the data or the files do.
     """
     facts = read_facts(run_directory)
+    run = Run(run_directory)
+    run.lock()  # first, so that nobody else writes what is read here
     checkpoint = load_checkpoint(Path(run_directory) / LAST, averaged=False)
     metadata = checkpoint.metadata
     if metadata.progress is None:
@@ -81,8 +83,7 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
 
     threads = limit_threads(facts["threads"] if threads is None else threads)
     state = State.restore(checkpoint)
-    run = Run(run_directory, config, dataset)
-    run.lock()
+    run.config, run.dataset = config, dataset
     run.read_records(state)
     note, is_finished = None, True
     if epochs == metadata.epoch:

@@ -209,6 +209,10 @@ def test_a_run_is_trained_by_one_process_at_a_time(train, mlp):
     other = os.open("run", os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     result = mlp("train", "--resume", "run", "--epochs", "5")
+    assert (result.code, "is being trained by another process" in result.err) == (2, True)
+    # nothing that the other one may be writing is read before
+    Path("run/last.safetensors").write_bytes(b"")
+    result = mlp("train", "--resume", "run", "--epochs", "5")
     os.close(other)
     assert (result.code, "is being trained by another process" in result.err) == (2, True)
     assert mlp("train", "--resume", "run", "--epochs", "5").code == 0
