@@ -211,8 +211,10 @@ def test_a_run_is_trained_by_one_process_at_a_time(train, mlp):
     result = mlp("train", "--resume", "run", "--epochs", "5")
     assert (result.code, "is being trained by another process" in result.err) == (2, True)
     # nothing that the other one may be writing is read before
+    last = Path("run/last.safetensors").read_bytes()
     Path("run/last.safetensors").write_bytes(b"")
     result = mlp("train", "--resume", "run", "--epochs", "5")
+    Path("run/last.safetensors").write_bytes(last)
     os.close(other)
     assert (result.code, "is being trained by another process" in result.err) == (2, True)
     assert mlp("train", "--resume", "run", "--epochs", "5").code == 0
