@@ -8,8 +8,8 @@ from mlp_cli.images.ink import resized
 UNIT = 4  # pixels here to one of MNIST's 20
 # Widths in units of a twentieth of the digit's longer side. Nine of ten of MNIST's digits lie between 1.6 and 4.2,
 # half of them below 2.5.
-THIN, THICK = 2.5, 5.0
-THICKENED, THINNED = 3.0, 4.0
+THIN = 2.5  # thinner strokes become that
+THICK, THINNED = 5.0, 4.0
 
 
 def weigh(levels, box=20):
@@ -24,7 +24,7 @@ def weigh(levels, box=20):
     strokes = np.pad(fine > min(1, np.percentile(covered, 80)) / 2, 1)
     width = stroke_width(strokes) / UNIT
     if width < THIN:
-        more = (THICKENED - width) / 2 * UNIT
+        more = (THIN - width) / 2 * UNIT
         room = int(np.ceil(more))
         return np.clip(more + 1 - distances(~np.pad(strokes, room)), 0, 1), "strokes thickened"
     if width > THICK:
