@@ -31,5 +31,6 @@ def test_it_is_small_and_made_by_the_accurate_preset():
     assert facts["command"][1:3] == ["train", "accurate"]
     from mlp_cli.training.checkpoint import load_checkpoint
 
-    assert load_checkpoint(SHIPPED_MODEL).metadata.config == load_config("accurate")
+    config = load_checkpoint(SHIPPED_MODEL).metadata.config
+    assert config == load_config("accurate", seed=config.seed)
     assert to_table(load_config("accurate"))["network"]["hidden"] == (128, 64)
