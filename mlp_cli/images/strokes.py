@@ -47,7 +47,7 @@ def stroke_width(mask):
 def distances(mask):
     """The Euclidean distance of each pixel to the nearest that is False, in pixels: (h, w) -> (h, w) float32.
 
-    First along the rows, then over all rows at once, whose number is small.
+    First along each row, then by way of the rows above and below, as far away as any pixel can still gain by it.
     """
     height, width = mask.shape
     far = height + width
@@ -55,6 +55,10 @@ def distances(mask):
     before = np.maximum.accumulate(np.where(mask, -far, columns), axis=1)
     behind = np.minimum.accumulate(np.where(mask, width + far, columns)[:, ::-1], axis=1)[:, ::-1]
     along = np.minimum(columns - before, behind - columns).astype(np.float32) ** 2
-    rows = np.arange(height, dtype=np.float32)
-    across = (rows[:, None] - rows) ** 2
-    return np.sqrt((along + across[:, :, None]).min(axis=1))  # (h, h, w) -> (h, w)
+    squared = along.copy()
+    for dy in range(1, height):
+        if dy**2 >= squared.max():
+            break
+        np.minimum(squared[dy:], along[:-dy] + dy**2, out=squared[dy:])
+        np.minimum(squared[:-dy], along[dy:] + dy**2, out=squared[:-dy])
+    return np.sqrt(squared)
