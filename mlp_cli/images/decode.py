@@ -1,5 +1,7 @@
 """Any picture file that Pillow opens, as grey pages."""
 
+import contextlib
+import os
 import warnings
 from dataclasses import dataclass
 
@@ -79,8 +81,27 @@ def _page(picture, name):
             "make the picture smaller"
         )
     picture.draft("L", (LARGE, LARGE))
+    with _silent() if picture.format == "TIFF" else contextlib.nullcontext():
+        picture.load()
     levels = _grey(ImageOps.exif_transpose(picture))
     return Page(levels, max(width, height) / max(levels.shape))
+
+
+@contextlib.contextmanager
+def _silent():
+    """Nothing on stderr meanwhile: libtiff writes there what it finds wrong, past Python, and Pillow cannot stop it."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _grey(picture):
