@@ -1,6 +1,7 @@
 """Any picture file that Pillow opens, as grey pages."""
 
 import contextlib
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ MAX_PIXELS = 144_000_000
 LARGE = 1200  # pixels; JPEG files are reduced while they are decoded, but not below this
 LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 
 
 @dataclass(frozen=True)

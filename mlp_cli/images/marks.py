@@ -140,6 +140,8 @@ def _walls(mask):
 
     A frame's outer edge is straight on at least three sides.
     """
+    if mask.mean() > 0.5:
+        return None
     walls = np.zeros(mask.shape, bool)
     sides, thicknesses = 0, []
     for turn in range(4):
@@ -155,8 +157,8 @@ def _walls(mask):
             sides += 1
             thicknesses.append(thickness)
             walls |= np.rot90(outer & on_line & (outer.sum(axis=0) <= 2 * thickness), -turn)
-    if sides < 3 or mask.mean() > 0.5:
-        return None
+        elif turn > sides:  # the second that is not
+            return None
     for axis, between in enumerate((mask & ~walls, (mask & ~walls).T)):
         pieces = Marks.of(_thin(between, 2 * max(thicknesses)))
         across = pieces.size[:, 0] >= 0.75 * between.shape[1]
