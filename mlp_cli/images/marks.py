@@ -12,6 +12,7 @@ SLOPE = 0.05
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
 FRAME_COVER = 0.85
+MOST_FRAMES = 30  # that are looked for
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def without_frames(mask):
     """
     marks = Marks.of(mask)
     frames = []
-    for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1)):
+    for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
         frame = marks.labels[top:bottom, left:right] == i + 1
         walls = _walls(frame)
