@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
-# A ruled line is thinner than this share of the page, and this straight: height to length.
+# A ruled line is thinner than this share of the page, this straight (height to length), and its ends are this long.
 LINE_THICKNESS = 0.02
 SLOPE = 0.05
+LINE_END = 0.03
 # A frame is at least this share of the page; its walls are thinner than that share of it, and straight for most of it.
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
@@ -94,7 +95,7 @@ def _crossing(mask, thickness):
     x, y = ((pieces.box[:, :2] + pieces.box[:, 2:]) / 2).T
     chosen = np.zeros(len(pieces), bool)
     lines = 0
-    long = straight & (pieces.size[:, 0] >= 0.1 * width)
+    long = straight & (pieces.size[:, 0] >= LINE_END * width)
     for left in np.flatnonzero(long & (pieces.box[:, 0] <= 0.02 * width)):
         for right in np.flatnonzero(long & (pieces.box[:, 2] >= 0.98 * width)):
             run = max(x[right] - x[left], 1)
