@@ -47,7 +47,8 @@ class Answer:
         unsure = [mark for mark in self.marks if mark.confidence < self.threshold]
         if unsure:
             least = min(unsure, key=lambda mark: mark.confidence)
-            which = f"{len(unsure)} of {len(self.marks)} digits are" if self.split else "the answer is"
+            number = f"{len(unsure)} of {len(self.marks)} digits {'are' if len(unsure) > 1 else 'is'}"
+            which = number if self.split else "the answer is"
             self.reason = (
                 f"{self.path}: {which} too unsure: {self.ranking(least)[0][0]} with "
                 f"{math.floor(1e4 * least.confidence) / 1e4:.4f}, below --threshold {self.threshold:g}"

@@ -91,6 +91,15 @@ def test_squared_paper_goes_in_both_directions():
     assert (rest & digit).sum() > 0.8 * digit.sum()
 
 
+def test_a_ruled_line_goes_even_if_a_digit_is_written_near_its_end():
+    digit = drawn((15, 60, 15, 240), width=10)  # leaves 9 pixels of the line to its left
+    lines = drawn((0, 150, SIDE, 150))
+    rest, count = without_ruling(digit | lines)
+    assert count == 1
+    assert (rest & ~digit).sum() == 0
+    assert (rest & digit).sum() == digit.sum()
+
+
 def test_a_line_that_does_not_cross_the_page_stays():
     mask = drawn((20, 150, 280, 150))
     rest, count = without_ruling(mask)
