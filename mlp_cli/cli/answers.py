@@ -1,5 +1,7 @@
 """What `mlp predict` has to say of pictures, and how it comes to it."""
 
+import itertools
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from mlp_cli.cli.table import printable
 STDIN = "-"
 NOTHING = "-"
 PER_BATCH = 100
+BATCH_PIXELS = 20_000_000  # of the pages that are kept meanwhile: twenty megabytes, a few large photos
 
 
 @dataclass
@@ -44,10 +47,11 @@ class Answer:
         unsure = [mark for mark in self.marks if mark.confidence < self.threshold]
         if unsure:
             least = min(unsure, key=lambda mark: mark.confidence)
-            which = f"{len(unsure)} of {len(self.marks)} digits are" if self.split else "the answer is"
+            number = f"{len(unsure)} of {len(self.marks)} digits {'are' if len(unsure) > 1 else 'is'}"
+            which = number if self.split else "the answer is"
             self.reason = (
-                f"{self.path}: {which} too unsure: {self.ranking(least)[0][0]} with {least.confidence:.2f}, "
-                f"below --threshold {self.threshold:g}"
+                f"{self.path}: {which} too unsure: {self.ranking(least)[0][0]} with "
+                f"{math.floor(1e4 * least.confidence) / 1e4:.4f}, below --threshold {self.threshold:g}"
             )
 
     def name(self, mark):
@@ -123,12 +127,14 @@ class Reader:
 
     def read(self, files):
         """The Answers to some files in their order."""
-        waiting = []
+        waiting, pixels = [], 0
         for file in files:
-            waiting += self._prepared(file)
-            if len(waiting) >= PER_BATCH:
-                yield from self._judged(waiting)
-                waiting = []
+            for answer in self._prepared(file):
+                waiting.append(answer)
+                pixels += answer.page.levels.size if answer.page else 0
+                if len(waiting) >= PER_BATCH or pixels >= BATCH_PIXELS:
+                    yield from self._judged(waiting)
+                    waiting, pixels = [], 0
         yield from self._judged(waiting)
 
     def _prepared(self, file):
@@ -137,23 +143,19 @@ class Reader:
         from mlp_cli.images.digits import prepare, split
 
         path = click.format_filename(file)
-        answers = []
-        try:
-            for page in _pages(file, path):
-                answer = self._answer(path if not answers else f"{path}#{len(answers) + 1}")
-                answers.append(answer)
-                answer.page = page
-                try:
-                    rows = split(page, answer.path, self.invert) if self.split else None
-                    rows = rows or [[prepare(page, answer.path, self.invert)]]
-                except ImageError as error:
-                    answer.reason = str(error)
-                else:
-                    answer.marks = [Mark(row, digit) for row, digits in enumerate(rows) for digit in digits]
-        except ImageError as error:
-            answers.append(self._answer(path))
-            answers[-1].reason = str(error)
-        return answers
+        pages = _pages(file, path)
+        for number in itertools.count(1):
+            answer = self._answer(path if number == 1 else f"{path}#{number}")
+            try:
+                answer.page = next(pages, None)
+                if answer.page is None:
+                    return
+                rows = split(answer.page, answer.path, self.invert) if self.split else None
+                rows = rows or [[prepare(answer.page, answer.path, self.invert)]]
+                answer.marks = [Mark(row, digit) for row, digits in enumerate(rows) for digit in digits]
+            except ImageError as error:
+                answer.reason = str(error)
+            yield answer
 
     def _answer(self, path):
         return Answer(path, self.checkpoint.metadata.classes, self.split, self.threshold)
@@ -183,7 +185,6 @@ def _pages(file, name):
 
     if os.path.isdir(file):
         raise ImageError(f"{name}: has no pictures in it, or none that may be read")
-    if file != STDIN:
-        return decode_all(file, name)
-    content = sys.stdin.buffer.read() if sys.stdin else b""
-    return decode_all(io.BytesIO(content), "standard input")
+    if file == STDIN:
+        file, name = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b""), "standard input"
+    yield from decode_all(file, name)

@@ -101,21 +101,23 @@ def _files(image, recursive):
         return [image]
     from PIL import Image
 
-    endings = tuple(Image.registered_extensions())
-    files, folders = [], []
+    readable = [ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN]
+    # A folder without any stands for itself, and is then said to have none.
+    return _pictures_in(image, recursive, (*readable, ".heic", ".heif")) or [image]
+
+
+def _pictures_in(folder, recursive, endings):
+    """The paths of pictures in a folder, hidden ones aside, and then of those in its folders."""
     try:
-        with os.scandir(image) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    folders.append(entry.path)
-                elif entry.name.lower().endswith(endings):
-                    files.append(entry.path)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        pass
-    files.sort()
-    if recursive:
-        files += [file for folder in sorted(folders) for file in _files(folder, recursive) if file != folder]
-    return files or [image]  # which is then said to have none
+        return [folder]
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    files = [entry.path for entry in entries if entry.name.lower().endswith(endings) and not entry.is_dir()]
+    for entry in entries:
+        if recursive and entry.is_dir(follow_symlinks=False):
+            files += _pictures_in(entry.path, recursive, endings)
+    return files
 
 
 def _with_bar(answers, files):

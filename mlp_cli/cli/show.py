@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from mlp_cli.cli.table import pad
-from mlp_cli.images.ink import resized
+from mlp_cli.images.ink import otsu_threshold, resized
 
 RAMP = " .:-=+*#%@"  # of light, where there is nothing but ASCII
 BLOCKS = " ▄▀█"  # lower and upper half of a character, as bits
@@ -47,7 +47,8 @@ def _pixels(image):
             )
             for rows in zip(upper, lower, strict=True)
         ]
-    light = (2 * (upper > 127) + (lower > 127)).tolist()
+    middle = 255 * otsu_threshold(image / 255)
+    light = (2 * (upper > middle) + (lower > middle)).tolist()
     return ["".join(BLOCKS[bits] for bits in row) for row in light]
 
 

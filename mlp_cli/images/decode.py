@@ -39,44 +39,56 @@ def decode(file, name):
 
 
 def decode_all(file, name):
-    """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`."""
+    """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`; in errors, those
+    after the first are `name`#2 and so on."""
+    where = name
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, about metadata and sizes below our own limit
-            with _open(file) as picture:
-                for number in range(picture.n_frames if picture.format == "TIFF" else 1):
-                    if number:
-                        picture.seek(number)
-                    yield _page(picture, name)
+        with _quietly(_open, file, name) as picture:
+            for number in range(_quietly(_pages, picture)):
+                where = f"{name}#{number + 1}" if number else name
+                yield _quietly(_page, picture, number, where)
     except Image.DecompressionBombError:
-        raise ImageError(f"{name}: has more pixels than are safe to read; make the picture smaller") from None
+        raise ImageError(f"{where}: has more pixels than are safe to read; make the picture smaller") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: {_what_it_is(file)}") from None
+        raise ImageError(f"{where}: is not a picture in a format that Pillow reads") from None
     except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
+        raise ImageError(f"{where}: no such file") from None
     except ImageError:
         raise
     except Exception as error:  # Pillow has none of its own for damaged files: its decoders raise a dozen kinds
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"{name}: the picture cannot be read: {reason}") from None
+        raise ImageError(f"{where}: the picture cannot be read: {reason}") from None
 
 
-def _open(file):
+def _quietly(function, *arguments):
+    """The function without Pillow's warnings, about metadata and sizes below our own limit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*arguments)
+
+
+def _open(file, name):
     try:
         return Image.open(file)
-    except UnidentifiedImageError as error:
+    except UnidentifiedImageError:
         if not _is_heic(file):
             raise
         try:
             import pillow_heif  # not ours to install: who has such pictures may have it
         except ImportError:
-            raise error from None
+            raise ImageError(f"{name}: is a HEIC picture; to read those: pip install pillow-heif") from None
 
         pillow_heif.register_heif_opener()
         return Image.open(file)
 
 
-def _page(picture, name):
+def _pages(picture):
+    return picture.n_frames if picture.format == "TIFF" else 1
+
+
+def _page(picture, number, name):
+    if number:
+        picture.seek(number)
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise ImageError(
@@ -130,12 +142,6 @@ def _stretched(values):
     if high - low <= LEAST_SPREAD * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.uint8)
     return np.uint8(np.rint((values - low) * (255 / (high - low))))
-
-
-def _what_it_is(file):
-    if _is_heic(file):
-        return "is a HEIC picture; to read those: pip install pillow-heif"
-    return "is not a picture in a format that Pillow reads"
 
 
 def _is_heic(file):

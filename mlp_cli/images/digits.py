@@ -41,14 +41,15 @@ def prepare(page, name, invert="auto"):
     if whole:
         return whole
     ink, marks, frames, actions = _marks(page, name, invert)
-    chosen = _one(marks, frames)
+    field, inside = _field(marks, frames)
+    chosen = _one(marks, field, inside)
     largest = marks.side[chosen].max()
-    others = int((~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
+    others = int((inside & ~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
     if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
         raise ImageError(f"{name}: has nothing like a single digit on it")
-    if others > 1:
+    if others:
         raise ImageError(f"{name}: has {others + 1} things like a digit on it; --split reads several")
-    return _cut(page, ink, marks, chosen, actions)
+    return _cut(page, ink, marks, chosen, actions + _dropped(~chosen))
 
 
 def split(page, name, invert="auto"):
@@ -62,6 +63,7 @@ def split(page, name, invert="auto"):
     ink, marks, frames, actions = _marks(page, name, invert)
     groups = _each(marks, frames, name)
     boxes = np.array([around(marks.box[group]) for group in groups])
+    actions += _dropped(~np.any(groups, axis=0))
     return [[_cut(page, ink, marks, groups[i], actions) for i in row] for row in _rows(boxes)]
 
 
@@ -91,22 +93,25 @@ def _marks(page, name, invert):
     return ink, marks, frames, actions
 
 
-def _one(marks, frames):
-    """Which pieces make the one digit: the largest near the middle, with its fragments."""
-    allowed = np.ones(len(marks), bool)
-    field = np.array([0, 0, *marks.labels.shape[::-1]])
+def _field(marks, frames):
+    """The box that a single digit is looked for in, the largest frame or the page, and which pieces (n,) are inside."""
     if len(frames):
         field = max(frames, key=lambda box: np.prod(box[2:] - box[:2]))
         inside = (gaps(field, marks.box) == 0).all(axis=1)
         if inside.any():
-            allowed = inside
+            return field, inside
+    return np.array([0, 0, *marks.labels.shape[::-1]]), np.ones(len(marks), bool)
+
+
+def _one(marks, field, inside):
+    """Which pieces make the one digit: the largest near the middle of the field, with its fragments."""
     centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
     offset = (centre - field[:2]) / (field[2:] - field[:2]) - 0.5
     at_border = marks.at_border()
-    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border, 0.5, 1) * allowed
+    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border, 0.5, 1) * inside
     chosen = np.arange(len(marks)) == score.argmax()
     largest = marks.side[chosen][0]
-    allowed &= ~at_border | at_border[chosen]
+    allowed = inside & (~at_border | at_border[chosen])
     while True:
         gap = gaps(around(marks.box[chosen]), marks.box)
         distance = np.hypot(*gap.T)
@@ -144,10 +149,11 @@ def _each(marks, frames, name):
                 groups[a] = groups[a] | groups.pop(b)
                 merged = True
                 break
+    boxes = np.array([around(marks.box[group]) for group in groups])
     for i in np.flatnonzero(allowed & ~main & (marks.side >= DUST * usual)):
-        distances = [np.hypot(*gaps(marks.box[i], around(marks.box[group])[None])[0]) for group in groups]
-        if min(distances) <= NEAR * usual:
-            groups[int(np.argmin(distances))][i] = True
+        distances = np.hypot(*gaps(marks.box[i], boxes).T)
+        if distances.min() <= NEAR * usual:
+            groups[distances.argmin()][i] = True
     return groups
 
 
@@ -183,16 +189,18 @@ def _cut(page, ink, marks, chosen, actions):
     left, top, right, bottom = box
     own = _grown(marks.pixels(chosen, box), max(1, round(0.02 * max(right - left, bottom - top))))
     levels, weighed = weigh(ink.levels[top:bottom, left:right] * own)
-    specks = int((~chosen).sum())
-    done = [*actions]
-    if specks:
-        done.append(f"{specks} specks dropped" if specks > 1 else "a speck dropped")
-    if weighed:
-        done.append(weighed)
     left, top, right, bottom = tight_box(levels > 0.1)
     image = normalise(levels[top:bottom, left:right] * 255)
     place = np.rint(box * (ink.scale * page.scale)).astype(int).tolist()
-    return Digit(image, tuple(place), ink.inverted, tuple(done))
+    return Digit(image, tuple(place), ink.inverted, (*actions, weighed) if weighed else tuple(actions))
+
+
+def _dropped(pieces):
+    """What is said of pieces (n,) that are part of no digit."""
+    number = int(pieces.sum())
+    if not number:
+        return []
+    return [f"{number} specks dropped" if number > 1 else "a speck dropped"]
 
 
 def _grown(mask, by):

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
-# A ruled line is thinner than this share of the page, and this straight: height to length.
+# A ruled line is thinner than this share of the page, this straight (height to length), and its ends are this long.
 LINE_THICKNESS = 0.02
 SLOPE = 0.05
+LINE_END = 0.03
 # A frame is at least this share of the page; its walls are thinner than that share of it, and straight for most of it.
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
 FRAME_COVER = 0.85
+MOST_FRAMES = 30  # that are looked for
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _crossing(mask, thickness):
     x, y = ((pieces.box[:, :2] + pieces.box[:, 2:]) / 2).T
     chosen = np.zeros(len(pieces), bool)
     lines = 0
-    long = straight & (pieces.size[:, 0] >= 0.1 * width)
+    long = straight & (pieces.size[:, 0] >= LINE_END * width)
     for left in np.flatnonzero(long & (pieces.box[:, 0] <= 0.02 * width)):
         for right in np.flatnonzero(long & (pieces.box[:, 2] >= 0.98 * width)):
             run = max(x[right] - x[left], 1)
@@ -119,7 +121,7 @@ def without_frames(mask):
     """
     marks = Marks.of(mask)
     frames = []
-    for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1)):
+    for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
         frame = marks.labels[top:bottom, left:right] == i + 1
         walls = _walls(frame)

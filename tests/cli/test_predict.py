@@ -1,15 +1,19 @@
+import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from pages import page
 from PIL import Image
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.training.checkpoint import load_checkpoint
 from mlp_cli.training.evaluate import log_probabilities
+from mlp_cli.training.files import SHIPPED_MODEL
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,293 @@ def test_a_name_with_a_tab_or_a_line_break_stays_one_line_of_three_columns(mlp, 
     name = "a\tb\nc.png"
     Image.fromarray(mnist.images[0].reshape(28, 28)).save(tmp_path / name, "PNG")
     assert mlp("predict", "--model", model, name).out.startswith("a\\tb\\nc.png\t7\t")
+
+
+@pytest.fixture
+def form(tmp_path, mnist):
+    """A page with two rows of test digits: 721|04, in that order."""
+    rows = [[mnist.images[i].reshape(28, 28) for i in row] for row in ((0, 1, 2), (3, 4))]
+    Image.fromarray(page(rows, np.random.default_rng(0))).save(tmp_path / "form.png")
+    return "form.png"
+
+
+@pytest.fixture
+def seven(tmp_path, mnist):
+    Image.fromarray(mnist.images[0].reshape(28, 28)).save(tmp_path / "seven.png")
+    return "seven.png"
+
+
+def read(mlp, *args):
+    """What the model in the package says."""
+    return mlp("predict", "--model", SHIPPED_MODEL, *args)
+
+
+def test_split_prints_rows_and_the_lowest_confidence(mlp, form, seven):
+    result = read(mlp, "--split", form, seven)
+    lines = [line.split("\t") for line in result.out.splitlines()]
+    assert [line[:2] for line in lines] == [["form.png", "721|04"], ["seven.png", "7"]]
+    digits = json.loads(read(mlp, "--split", "--json", form).out)["digits"]
+    assert float(lines[0][2]) == pytest.approx(min(digit["confidence"] for digit in digits), abs=6e-5)
+
+
+def test_split_in_json_has_rows_and_boxes_in_reading_order(mlp, form):
+    answer = json.loads(read(mlp, "--split", "--json", form).out)
+    assert list(answer) == ["path", "text", "confidence", "digits", "inverted", "actions", "reason"]
+    assert (answer["text"], answer["inverted"], answer["reason"]) == ("721|04", True, None)
+    assert answer["actions"][0] == "inverted"
+    assert [list(digit) for digit in answer["digits"]] == [["row", "digit", "confidence", "box"]] * 5
+    assert [(digit["row"], digit["digit"]) for digit in answer["digits"]] == [(0, 7), (0, 2), (0, 1), (1, 0), (1, 4)]
+    for digit, (column, row) in zip(answer["digits"], [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)], strict=True):
+        left, top, right, bottom = digit["box"]  # within the place of its 28 × 28, where a unit is 8 pixels
+        assert 50 + 224 * column <= left < right <= 50 + 224 * (column + 1)
+        assert 50 + 272 * row <= top < bottom <= 50 + 272 * row + 224
+
+
+def test_csv_has_a_header_and_full_confidence(mlp, form, seven):
+    def rows(*args):
+        return list(csv.reader(io.StringIO(read(mlp, "--csv", *args).out)))
+
+    header, good, several, bad = rows(seven, form, "none,.png")
+    assert header == ["path", "digit", "confidence", "reason"]
+    assert good[:2] + good[3:] == ["seven.png", "7", ""]
+    assert float(good[2]) == json.loads(read(mlp, "--json", seven).out)["confidence"]
+    assert several[:3] == ["form.png", "-", ""]
+    assert bad == ["none,.png", "-", "", "none,.png: no such file"]
+    header, several = rows("--split", form)
+    assert header == ["path", "text", "confidence", "reason"]
+    assert several[1] == "721|04"
+
+
+@pytest.fixture
+def least(mlp, model, pictures):
+    """(path, confidence) of the picture of 200 that the small model is least sure of."""
+    lines = [json.loads(line) for line in mlp("predict", "--model", model, "--json", pictures).out.splitlines()]
+    answer = min(lines, key=lambda line: line["confidence"])
+    return answer["path"], answer["confidence"]
+
+
+def test_below_the_threshold_there_is_no_answer_but_a_reason(mlp, model, least):
+    path, confidence = least
+    above, below = ["--threshold", confidence + 1e-4], ["--threshold", confidence - 1e-4]
+    result = mlp("predict", "--model", model, *above, path)
+    assert (result.code, result.out) == (1, f"{path}\t-\t-\n")
+    assert f"mlp: {path}: the answer is too unsure: " in result.err
+    result = mlp("predict", "--model", model, "--json", *above, path)
+    answer = json.loads(result.out)
+    assert (result.code, answer["digit"]) == (1, None)
+    assert answer["confidence"] == max(answer["probabilities"]) == pytest.approx(confidence, abs=1e-5)
+    assert answer["reason"].startswith(f"{path}: the answer is too unsure: ")
+    result = mlp("predict", "--model", model, *below, path)
+    assert (result.code, result.out.split("\t")[1]) == (0, str(np.argmax(answer["probabilities"])))
+
+
+def test_the_reason_never_rounds_the_confidence_up_to_the_threshold(mlp, seven):
+    result = read(mlp, "--threshold", "1", seven)
+    assert (result.code, "7 with 0.9999, below --threshold 1" in result.err) == (1, True)
+
+
+def test_of_several_digits_only_those_below_the_threshold_are_left_open(mlp, model, form):
+    def digits(*args):
+        answer = json.loads(mlp("predict", "--model", model, "--split", "--json", *args, form).out)
+        return [digit["digit"] for digit in answer["digits"]], [digit["confidence"] for digit in answer["digits"]]
+
+    all_digits, confidence = digits()
+    threshold = sum(sorted(confidence)[1:3]) / 2  # two are below
+    kept = [digit if p >= threshold else None for digit, p in zip(all_digits, confidence, strict=True)]
+    assert kept.count(None) == 2
+    assert digits("--threshold", threshold)[0] == kept
+    result = mlp("predict", "--model", model, "--split", "--threshold", threshold, form)
+    letters = ["-" if digit is None else str(digit) for digit in kept]
+    assert result.out.split("\t")[1] == "".join(letters[:3]) + "|" + "".join(letters[3:])
+    assert (result.code, "2 of 5 digits are too unsure" in result.err) == (1, True)
+
+
+def test_what_is_no_single_digit_is_refused_with_the_reason(mlp, form, tmp_path):
+    Image.new("L", (300, 200), 235).save(tmp_path / "blank.png")
+    marks = np.full((600, 600), 235, np.uint8)
+    for y in range(20, 580, 40):
+        for x in range(20, 560, 25):
+            marks[y : y + 20, x : x + 5 + (x * y) % 12] = 30
+    Image.fromarray(marks).save(tmp_path / "text.png")
+    result = read(mlp, "blank.png", form, "text.png", "--json")
+    answers = [json.loads(line) for line in result.out.splitlines()]
+    assert result.code == 1
+    assert all(answer[key] is None for answer in answers for key in KEYS[1:-1])
+    reasons = [answer["reason"] for answer in answers]
+    assert reasons == [
+        "blank.png: has no digit on it: the page is blank",
+        "form.png: has 5 things like a digit on it; --split reads several",
+        "text.png: has nothing like a single digit on it",
+    ]
+    assert [line for line in result.err.splitlines() if line.startswith("mlp: ")] == [f"mlp: {r}" for r in reasons]
+
+
+def test_folders_are_read_by_name_and_with_r_those_within(mlp, tmp_path, seven):
+    for name in ("d/b.png", "d/a.PNG", "d/z/c.png", "d/y/e/d.png", "d/.hidden.png", "d/.git/f.png", "d/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((tmp_path / seven).read_bytes())
+    (tmp_path / "d/z/loop").symlink_to(tmp_path / "d")
+
+    def paths(*args):
+        result = read(mlp, *args)
+        assert result.code == 0
+        return [line.split("\t")[0] for line in result.out.splitlines()]
+
+    assert paths("d") == ["d/a.PNG", "d/b.png"]
+    assert paths("-r", "d") == ["d/a.PNG", "d/b.png", "d/y/e/d.png", "d/z/c.png"]
+    assert paths("d/z", seven, "d") == ["d/z/c.png", seven, "d/a.PNG", "d/b.png"]
+
+
+def test_a_folder_s_heic_pictures_are_not_passed_over_and_its_pdf_is(mlp, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    (tmp_path / "d/a.pdf").write_bytes(b"%PDF-1.4")
+    result = read(mlp, "d")
+    assert (result.code, result.out) == (1, "d/IMG_1.HEIC\t-\t-\n")
+
+
+def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
+    pages = [Image.fromarray(image.reshape(28, 28)) for image in mnist.images[:3]]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=[*pages[1:2], Image.new("L", (9, 9)), pages[2]])
+    result = read(mlp, "scan.tif")
+    assert [line.split("\t")[:2] for line in result.out.splitlines()] == [
+        ["scan.tif", "7"],
+        ["scan.tif#2", "2"],
+        ["scan.tif#3", "-"],
+        ["scan.tif#4", "1"],
+    ]
+    assert (result.code, "mlp: scan.tif#3: has no digit on it: the page is blank" in result.err) == (1, True)
+
+
+def test_large_pages_do_not_wait_for_a_hundred(mlp, model, tmp_path, monkeypatch):
+    """So that a folder of photos takes no more memory than a few of them."""
+    from mlp_cli.cli import answers
+
+    monkeypatch.setattr(answers, "BATCH_PIXELS", 3 * 40 * 40)
+    batches = []
+    judged = answers.Reader._judged
+    monkeypatch.setattr(answers.Reader, "_judged", lambda self, some: batches.append(len(some)) or judged(self, some))
+    picture = np.zeros((40, 40), np.uint8)
+    picture[10:30, 18:22] = 255
+    pages = [Image.fromarray(picture)] * 7
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    assert len(mlp("predict", "--model", model, "scan.tif").out.splitlines()) == 7
+    assert batches == [3, 3, 1]
+
+
+def shown(*args, **environment):
+    """What --show prints in an environment, to a pipe."""
+    command = [sys.executable, "-m", "mlp_cli", "predict", "--model", str(SHIPPED_MODEL), "--show", *args]
+    return subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment}).stdout
+
+
+def test_show_draws_what_the_network_saw_in_half_blocks(tmp_path, mnist, seven):
+    text = shown(tmp_path / seven, PYTHONIOENCODING="utf-8").decode()
+    assert "\x1b" not in text
+    first, _, *rows = text.splitlines()
+    assert first.split("\t")[1] == "7"
+    image = mnist.images[0].reshape(14, 2, 28)
+    drawn = np.array([list(row.ljust(28)[:28]) for row in rows[15:29]])
+    for half, letters in enumerate(("▀█", "▄█")):
+        lit = np.isin(drawn, list(letters))
+        assert lit[image[:, half] > 200].all()
+        assert not lit[image[:, half] < 60].any()
+    bars = [row[30:].split() for row in rows[15:25]]
+    assert [bar[0] for bar in bars] == list("0123456789")
+    assert len(bars[7][2]) == 30
+    assert sum(float(bar[1].rstrip("%")) for bar in bars) == pytest.approx(100, abs=0.1)
+    assert rows[29] == "taken as it is"
+
+
+def test_show_says_what_was_done_to_each_digit(mlp, form):
+    lines = read(mlp, "--show", "--split", form).out.splitlines()
+    assert sum(line.startswith("inverted") for line in lines) == 5
+
+
+def test_show_is_plain_ascii_where_the_terminal_is(tmp_path, seven):
+    text = shown(tmp_path / seven, PYTHONIOENCODING="ascii").decode("ascii")
+    assert "#" * 30 in text
+    assert "@@@" in text
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_show_is_in_greys_on_a_terminal_unless_no_color(mlp, seven, monkeypatch, no_color):
+    from mlp_cli.cli import show
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1" if no_color else "")
+    (line,) = show._pixels(np.uint8([[0, 255], [255, 0]]))
+    black, white = "5;232", "5;255"
+    grey = f"\x1b[38;{black}m\x1b[48;{white}m▀\x1b[0m\x1b[38;{white}m\x1b[48;{black}m▀\x1b[0m"
+    assert line == ("▄▀" if no_color else grey)
+
+
+def test_show_of_what_cannot_be_read_is_its_line(mlp):
+    assert read(mlp, "--show", "none.png").out.strip() == "none.png\t-\t-"
+
+
+def test_save_prepared_writes_what_the_network_saw(mlp, mnist, seven, form, tmp_path):
+    assert read(mlp, "--save-prepared", "seen", seven).code == 0
+    (path,) = (tmp_path / "seen").iterdir()
+    assert path.name == "00000-seven-7.png"
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), mnist.images[0].reshape(28, 28))
+    assert read(mlp, "--save-prepared", "many", "--split", "none.png", form).code == 1
+    assert sorted(os.listdir(tmp_path / "many")) == [f"00001-form-{i}-{d}.png" for i, d in enumerate("72104", 1)]
+
+
+@pytest.mark.parametrize("there", ["folder", "file"])
+def test_save_prepared_overwrites_nothing(mlp, seven, tmp_path, there):
+    if there == "folder":
+        (tmp_path / "seen").mkdir()
+    else:
+        (tmp_path / "seen").write_text("mine")
+    result = read(mlp, "--save-prepared", "seen", seven)
+    assert (result.code, result.out) == (2, "")
+    assert "mlp: seen: exists already" in result.err
+    assert there == "folder" or (tmp_path / "seen").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--json", "--csv"],
+        ["--json", "--show"],
+        ["--csv", "--show"],
+        ["--top", "2", "--split"],
+        ["--top", "2", "--json"],
+        ["--top", "2", "--csv"],
+        ["--top", "2", "--show"],
+        ["--top", "0"],
+        ["--threshold", "nan"],
+        ["--threshold", "1.5"],
+        ["--invert", "perhaps"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(mlp, args):
+    result = mlp("predict", *args, "--save-prepared", "seen", "x.png")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("mlp: ")
+    assert len(result.err.splitlines()) == 1
+    assert not os.path.exists("seen")
+
+
+@pytest.mark.parametrize(("err", "out", "bar"), [(True, False, True), (False, False, False), (True, True, False)])
+def test_there_is_a_bar_only_on_a_terminal_that_the_answers_do_not_go_to(
+    mlp, model, pictures, monkeypatch, err, out, bar
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: err, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: out, raising=False)
+    result = mlp("predict", "--model", model, pictures)
+    assert len(result.out.splitlines()) == 200
+    assert ("picture/s" in result.err) == bar
+
+
+def test_probabilities_are_the_calibrated_ones_of_eval(mlp, model, pictures, tmp_path):
+    assert mlp("eval", model, "--predictions", "eval.csv").code == 0
+    with open(tmp_path / "eval.csv", newline="") as file:
+        rows = list(csv.DictReader(file))[:200]
+    answers = [json.loads(line) for line in mlp("predict", "--model", model, "--json", pictures).out.splitlines()]
+    expected = [[float(row[f"p_{k}"]) for k in range(10)] for row in rows]
+    np.testing.assert_allclose([answer["probabilities"] for answer in answers], expected, atol=1e-5)
+    assert load_checkpoint(model / "best.safetensors").metadata.temperature != 1

@@ -1,11 +1,15 @@
 import io
+import sys
+import types
+import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mlp_cli.errors import ImageError
-from mlp_cli.images.decode import decode
+from mlp_cli.images.decode import MAX_PIXELS, decode, decode_all
+from mlp_cli.images.digits import prepare
 
 DARK, LIGHT = 0, 255
 
@@ -56,6 +60,95 @@ def test_black_ink_on_a_transparent_ground_is_black_on_white():
     page = decode(saved(Image.fromarray(pixels)), "it").levels
     assert page[5, 5] == DARK
     assert page[0, 0] == LIGHT
+
+
+def canvas(colour, opacity, ink=255):
+    """A picture of one colour with a bar of `ink` opacity in the middle of a ground of `opacity`."""
+    pixels = np.full((20, 20, 4), colour, np.uint8)
+    pixels[..., 3] = opacity
+    pixels[8:12, 5:15, 3] = ink
+    return Image.fromarray(pixels)
+
+
+def test_light_ink_on_nothing_is_white_on_black():
+    page = decode(saved(canvas(250, 0)), "it").levels
+    assert page[10, 10] == 250
+    assert page[0, 0] == DARK
+
+
+def test_ink_that_is_half_transparent_lies_half_way_to_its_paper():
+    page = decode(saved(canvas(0, 0, ink=128)), "it").levels
+    assert page[10, 10] == LIGHT - 128
+    assert page[0, 0] == LIGHT
+
+
+@pytest.mark.parametrize(("paper", "pen"), [(240, 20), (20, 240)])
+def test_transparent_margins_of_a_page_are_paper(paper, pen):
+    pixels = np.full((40, 40, 4), paper, np.uint8)
+    pixels[..., 3] = 255
+    pixels[15:25, 18:22, :3] = pen
+    pixels[:3, :, 3] = 0
+    page = decode(saved(Image.fromarray(pixels)), "it").levels
+    assert page[20, 20] == pen
+    assert abs(page[0, 0].astype(int) - paper) <= 20
+    assert page[30, 30] == paper
+
+
+def test_a_picture_of_nothing_is_blank_whatever_its_colours_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 4)).astype(np.uint8)
+    pixels[..., 3] = 0
+    assert np.ptp(decode(saved(Image.fromarray(pixels)), "it").levels) == 0
+
+
+def test_a_transparent_colour_of_a_palette_is_nothing(grey):
+    picture = Image.fromarray(grey).convert("P")
+    light = picture.getpixel((25, 15))
+    page = decode(saved(picture, transparency=light), "it").levels
+    assert page[5, 5] < 40
+    assert page[15, 25] == LIGHT
+
+
+def test_every_page_of_a_tiff_is_read_in_order():
+    pages = [Image.new("L", (10 + i, 8), 50 * i) for i in range(4)]
+    found = list(decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "it"))
+    assert [page.levels.shape for page in found] == [(8, 10), (8, 11), (8, 12), (8, 13)]
+    assert [page.levels.mean() for page in found] == [0, 50, 100, 150]
+
+
+def test_a_damaged_page_of_a_tiff_is_said_after_those_before_it(monkeypatch):
+    pages = [Image.new("L", (8, 8), level) for level in (10, 20, 30)]
+    file = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    content = bytearray(file.getvalue())
+    at = content.index(bytes([20]) * 64)
+    found = decode_all(io.BytesIO(content[: at + 20]), "scan.tif")
+    with pytest.raises(ImageError, match=r"^scan\.tif"):
+        list(found)
+
+    def seek(picture, number):
+        raise OSError("broken data stream")
+
+    found = decode_all(file, "scan.tif")
+    assert next(found).levels.mean() == 10
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.seek", seek)
+    with pytest.raises(ImageError, match=r"scan\.tif#2: the picture cannot be read: broken data stream"):
+        next(found)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_other_formats_there_is_one_page(grey, kind):
+    first, second = Image.fromarray(grey), Image.fromarray(255 - grey)
+    assert len(list(decode_all(saved(first, kind, save_all=True, append_images=[second]), "it"))) == 1
+
+
+def test_a_large_jpeg_is_reduced_and_knows_its_scale():
+    photo = Image.new("L", (4800, 3200), 230)
+    photo.paste(20, (1600, 800, 2400, 2400))
+    page = decode(saved(photo, "JPEG"), "it")
+    assert page.scale == 4800 / page.levels.shape[1] >= 2
+    assert max(page.levels.shape) >= 1200
+    # the ink of the bar is the digit: its box is in pixels of the file
+    box = prepare(page, "it").box
+    assert np.abs(np.subtract(box, (1600, 800, 2400, 2400))).max() <= 8
 
 
 def test_a_picture_is_turned_upright_by_its_exif_orientation(grey):
@@ -110,3 +203,64 @@ def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
     monkeypatch.setattr(Image, "open", decoder)
     with pytest.raises(ImageError, match=r"photo\.dds: the picture cannot be read: Unknown pixel format"):
         decode(io.BytesIO(b""), "photo.dds")
+
+
+HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
+
+
+def test_of_a_heic_picture_is_said_what_reads_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(HEIC)
+    for file in (path, io.BytesIO(HEIC)):
+        with pytest.raises(ImageError, match=r"IMG_1\.HEIC: is a HEIC picture; to read those: pip install pillow-heif"):
+            decode(file, "IMG_1.HEIC")
+
+
+@pytest.fixture
+def heif(monkeypatch):
+    """A stand-in for pillow_heif, whose pictures are 6×4 pixels of level 77."""
+
+    class Picture(ImageFile.ImageFile):
+        format = "HEIF"
+
+        def _open(self):
+            self._size, self._mode = (6, 4), "L"
+            self.tile = []
+
+        def load(self):
+            self.im = Image.core.fill("L", (6, 4), 77)
+            return Image.Image.load(self)
+
+    def register_heif_opener():
+        monkeypatch.setitem(Image.OPEN, "HEIF", (Picture, lambda head: head[4:8] == b"ftyp"))
+        monkeypatch.setattr(Image, "ID", [*Image.ID, "HEIF"])
+
+    module = types.SimpleNamespace(register_heif_opener=register_heif_opener)
+    monkeypatch.setitem(sys.modules, "pillow_heif", module)
+    return module
+
+
+def test_a_heic_picture_is_read_if_pillow_heif_is_there(heif):
+    levels = decode(io.BytesIO(HEIC), "it").levels
+    assert (levels.shape, levels.min(), levels.max()) == ((4, 6), 77, 77)
+
+
+def test_a_heic_picture_that_pillow_heif_cannot_read_is_not_said_to_need_it(heif):
+    heif.register_heif_opener = lambda: None
+    with pytest.raises(ImageError, match="is not a picture in a format that Pillow reads"):
+        decode(io.BytesIO(HEIC), "it")
+
+
+def test_the_limit_of_pixels_is_said():
+    header = saved(Image.new("1", (13_000, 12_000))).getvalue()
+    with pytest.raises(ImageError, match=rf"13000×12000 pixels are more than the {MAX_PIXELS // 10**6} million"):
+        decode(io.BytesIO(header[:60]), "it")  # without the pixels: nothing was unpacked
+
+
+def test_warnings_of_others_are_theirs_between_two_pages():
+    pages = [Image.new("L", (8, 8))] * 2
+    found = decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "it")
+    next(found)
+    with pytest.warns(UserWarning, match="of ours"):
+        warnings.warn("of ours", stacklevel=1)

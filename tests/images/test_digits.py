@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from pages import page as drawn
 from PIL import Image
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
-from mlp_cli.images.digits import prepare
+from mlp_cli.images.digits import prepare, split
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,48 @@ def test_a_long_thin_line_takes_no_more_memory_than_its_page():
     page[10:-10, 3] = 0
     image = prepare(Page(page), "it").image  # its square would have 3.6 billion pixels
     assert image.any(axis=1).sum() == 20
+
+
+def test_two_digits_are_not_read_as_one(mnist):
+    rng = np.random.default_rng(0)
+    for first, second in mnist[:20].reshape(10, 2, 28, 28):
+        with pytest.raises(ImageError, match=r"two\.png: has [2-5] things like a digit on it; --split reads several"):
+            prepare(Page(drawn([[first, second]], rng)), "two.png")
+
+
+def test_print_outside_the_frame_is_not_another_digit(mnist):
+    page = np.pad(drawn(mnist[0], np.random.default_rng(0), frame=True), ((100, 0), (0, 0)), constant_values=235)
+    page[20:90, 30:60] = 40
+    page[20:90, 80:110] = 40
+    page[20:90, 130:160] = 40
+    digit = prepare(Page(page), "it")
+    assert "a frame erased" in digit.actions
+    assert digit.box[1] > 140
+
+
+@pytest.mark.parametrize("deviation", [3, 6, 12, 30, 80])
+def test_noise_is_no_digit(deviation):
+    noise = np.random.default_rng(0).normal(160, deviation, (200, 200)).clip(0, 255).astype(np.uint8)
+    with pytest.raises(ImageError, match=r"^it: has "):
+        prepare(Page(noise), "it")
+
+
+def test_specks_are_what_is_part_of_no_digit(mnist):
+    """Three digits, each far from the others, and four specks far from all."""
+    page = drawn([[mnist[2], mnist[14], mnist[37]]], np.random.default_rng(0), spacing=50, noise=0)
+    ((*digits,),) = split(Page(page), "it")
+    assert len(digits) == 3
+    assert not any("dropped" in action for digit in digits for action in digit.actions)
+    for x in (8, 300, 700, 1000):
+        page[8:12, x : x + 4] = 40
+    ((*digits,),) = split(Page(page), "it")
+    assert all("4 specks dropped" in digit.actions for digit in digits)
+
+
+def test_boxes_are_around_the_ink():
+    page = np.full((200, 300), 240, np.uint8)
+    page[40:160, 100:112] = 20
+    page[40:160, 200:212] = 20
+    assert prepare(Page(page[:, :150]), "it").box == (100, 40, 112, 160)
+    ((one, other),) = split(Page(page, scale=3), "it")
+    assert (one.box, other.box) == ((300, 120, 336, 480), (600, 120, 636, 480))

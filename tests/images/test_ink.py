@@ -1,8 +1,95 @@
 import numpy as np
+import pytest
 
-from mlp_cli.images.ink import otsu_threshold
+from mlp_cli.images.ink import find_ink, is_dark_ink, otsu_threshold
 
 
 def test_otsu_threshold_parts_two_groups():
     levels = np.array([10, 12, 11, 200, 210, 205, 10, 11]) / 255
     assert 12 <= round(otsu_threshold(levels) * 255) < 200
+
+
+def test_otsu_threshold_has_the_largest_variance_between_the_sides():
+    levels = np.random.default_rng(0).beta(0.4, 0.9, 500)
+    bins = np.floor(levels * 255)
+
+    def between(level):
+        below, above = bins[bins <= level], bins[bins > level]
+        return len(below) * len(above) * (below.mean() - above.mean()) ** 2 if len(below) and len(above) else 0
+
+    assert round(otsu_threshold(levels) * 255) == max(range(255), key=between)
+
+
+SIDE = 120
+Y, X = np.mgrid[:SIDE, :SIDE]
+
+
+def page(paper, ink, thickness=10):
+    """A ring of ink, with an outer radius of 40, on paper: levels or fields of levels."""
+    radius = np.hypot(Y - SIDE / 2, X - SIDE / 2)
+    is_ink = (radius < 40) & (radius >= 40 - thickness)
+    return np.uint8(np.where(is_ink, ink, paper)), is_ink
+
+
+SHADOW = np.where(X + 0.3 * Y > 80, 110.0, 220.0)  # with a hard edge
+GRADIENT = np.linspace(240.0, 90.0, SIDE)[None].repeat(SIDE, 0)
+VIGNETTE = 230 - 0.02 * ((Y - SIDE / 2) ** 2 + (X - SIDE / 2) ** 2)
+
+
+@pytest.mark.parametrize("negative", [False, True])
+@pytest.mark.parametrize("thickness", [3, 10, 18])
+@pytest.mark.parametrize("paper", [230.0, SHADOW, GRADIENT, VIGNETTE], ids=["flat", "shadow", "gradient", "vignette"])
+def test_polarity_is_seen_whatever_the_pen_and_the_light(paper, thickness, negative):
+    levels, _ = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)), thickness)
+    assert is_dark_ink(255 - levels if negative else levels) == (not negative)
+
+
+@pytest.mark.parametrize("paper", [230.0, SHADOW, GRADIENT, VIGNETTE], ids=["flat", "shadow", "gradient", "vignette"])
+def test_the_ink_is_found_and_nothing_else_in_any_light(paper):
+    levels, is_ink = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)))
+    noisy = np.clip(levels + np.random.default_rng(0).normal(0, 2, levels.shape), 0, 255).astype(np.uint8)
+    ink = find_ink(noisy)
+    assert ink.inverted
+    assert ink.scale == 1
+    assert (ink.mask != is_ink).mean() < 0.005
+    assert ink.levels[is_ink].mean() > 0.9
+    assert ink.levels[~is_ink].mean() < 0.05
+
+
+@pytest.mark.parametrize("negative", [False, True])
+def test_ink_at_the_border_is_found_up_to_it(negative):
+    levels = np.full((SIDE, SIDE), 230, np.uint8)
+    levels[:, 50:62] = 40
+    levels = np.uint8(np.clip(levels + np.random.default_rng(0).normal(0, 3, levels.shape), 0, 255))
+    ink = find_ink(255 - levels if negative else levels)
+    assert ink.inverted == (not negative)
+    assert ink.mask[:, 50:62].mean() > 0.99
+    assert np.delete(ink.mask, np.s_[50:62], axis=1).mean() < 0.01
+
+
+@pytest.mark.parametrize("paper", [0, 128, 255, GRADIENT], ids=["black", "grey", "white", "gradient"])
+def test_a_page_without_ink_is_blank(paper):
+    assert find_ink(np.uint8(paper + np.zeros((SIDE, SIDE)))) is None
+
+
+def test_noise_is_not_ink():
+    noise = np.random.default_rng(0).normal(200, 3, (SIDE, SIDE))
+    assert find_ink(np.uint8(noise)) is None
+
+
+def test_faint_ink_is_found_in_noise_that_is_weaker():
+    levels, is_ink = page(200.0, 150.0)
+    noisy = np.clip(levels + np.random.default_rng(0).normal(0, 5, levels.shape), 0, 255).astype(np.uint8)
+    assert (find_ink(noisy).mask != is_ink).mean() < 0.01
+
+
+def test_of_a_large_page_a_smaller_one_is_made_and_its_scale_said():
+    levels, _ = page(230.0, 40.0)
+    ink = find_ink(np.kron(levels, np.ones((20, 20), np.uint8)))  # 2400 × 2400
+    assert ink.mask.shape == (1200, 1200)
+    assert ink.scale == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 3)])
+def test_pages_of_any_shape_are_looked_at(shape):
+    find_ink(np.uint8(np.random.default_rng(0).integers(0, 256, shape)))

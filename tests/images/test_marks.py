@@ -1,0 +1,180 @@
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
+
+SIDE = 300
+
+
+def drawn(*strokes, width=3):
+    """A mask with lines drawn on it, each from (x, y) to the next."""
+    picture = Image.new("1", (SIDE, SIDE))
+    for points in strokes:
+        ImageDraw.Draw(picture).line(list(points), fill=1, width=width)
+    return np.array(picture)
+
+
+def ring(box=(100, 80, 200, 230), width=12):
+    picture = Image.new("1", (SIDE, SIDE))
+    ImageDraw.Draw(picture).ellipse(box, outline=1, width=width)
+    return np.array(picture)
+
+
+def frame(left, top, right, bottom, width=4):
+    """The outline of a box, whose last pixels are right − 1 and bottom − 1."""
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[top:bottom, left:right] = True
+    mask[top + width : bottom - width, left + width : right - width] = False
+    return mask
+
+
+def test_pieces_are_connected_by_edges_and_corners():
+    mask = np.array(
+        [
+            [1, 0, 0, 0, 1],
+            [0, 1, 0, 0, 1],
+            [0, 0, 0, 0, 0],
+            [0, 1, 1, 1, 0],
+        ],
+        bool,
+    )
+    marks = Marks.of(mask)
+    pieces = sorted(zip(marks.box.tolist(), marks.area.tolist(), marks.at_border().tolist(), strict=True))
+    assert pieces == [([0, 0, 2, 2], 2, True), ([1, 3, 4, 4], 3, True), ([4, 0, 5, 2], 2, True)]
+    assert sorted(marks.side) == [2, 2, 3]
+    for i in range(3):
+        chosen = np.arange(3) == i
+        left, top, right, bottom = marks.box[i]
+        assert marks.pixels(chosen).sum() == marks.pixels(chosen, marks.box[i]).sum() == marks.area[i]
+        assert marks.pixels(chosen)[top:bottom, left:right].sum() == marks.area[i]
+
+
+def test_an_empty_page_has_no_pieces():
+    marks = Marks.of(np.zeros((5, 5), bool))
+    assert len(marks) == 0
+    assert marks.box.shape == (0, 4)
+    assert marks.side.shape == marks.at_border().shape == (0,)
+
+
+def test_a_piece_is_at_the_border_only_if_it_touches_it():
+    mask = np.zeros((9, 9), bool)
+    mask[4, 4] = mask[8, 1] = True
+    marks = Marks.of(mask)
+    assert dict(zip(map(tuple, marks.box.tolist()), marks.at_border().tolist(), strict=True)) == {
+        (4, 4, 5, 5): False,
+        (1, 8, 2, 9): True,
+    }
+
+
+def test_gaps_are_the_pixels_between_boxes():
+    boxes = np.array([[0, 0, 10, 10], [15, 0, 20, 5], [5, 30, 6, 31], [12, 13, 14, 15]])
+    assert gaps(boxes[0], boxes).tolist() == [[0, 0], [5, 0], [0, 20], [2, 3]]
+    assert around(boxes).tolist() == [0, 0, 20, 31]
+
+
+def test_ruled_lines_go_and_the_digit_stays():
+    digit = ring()
+    lines = drawn(*((0, y, SIDE, y + 4) for y in range(20, SIDE, 40)))
+    rest, count = without_ruling(digit | lines)
+    assert count == 7
+    assert (rest & ~digit).sum() < 0.05 * lines.sum()
+    assert (rest & digit).sum() > 0.9 * digit.sum()
+    assert len(Marks.of(digit)) == np.sum(Marks.of(rest).side > 20) == 1
+
+
+def test_squared_paper_goes_in_both_directions():
+    digit = ring()
+    lines = drawn(*((0, y, SIDE, y) for y in range(45, 260, 60)), *((x, 0, x, SIDE) for x in range(45, 260, 60)))
+    rest, count = without_ruling(digit | lines)
+    assert count == 4 + 4
+    assert (rest & ~digit).sum() < 0.05 * lines.sum()
+    assert (rest & digit).sum() > 0.8 * digit.sum()
+
+
+def test_a_ruled_line_goes_even_if_a_digit_is_written_near_its_end():
+    digit = drawn((15, 60, 15, 240), width=10)  # leaves 9 pixels of the line to its left
+    lines = drawn((0, 150, SIDE, 150))
+    rest, count = without_ruling(digit | lines)
+    assert count == 1
+    assert (rest & ~digit).sum() == 0
+    assert (rest & digit).sum() == digit.sum()
+
+
+def test_a_line_that_does_not_cross_the_page_stays():
+    mask = drawn((20, 150, 280, 150))
+    rest, count = without_ruling(mask)
+    assert (count, rest.sum()) == (0, mask.sum())
+
+
+def test_a_stroke_from_border_to_border_alone_may_be_a_one():
+    mask = drawn((150, 0, 152, SIDE))
+    rest, count = without_ruling(mask)
+    assert count == 0
+    np.testing.assert_array_equal(rest, mask)
+
+
+def test_a_digit_of_broad_strokes_that_touches_the_borders_is_no_ruling():
+    mask = drawn((0, 40, SIDE, 40, 0, SIDE), width=30)
+    rest, count = without_ruling(mask)
+    assert count == 0
+    np.testing.assert_array_equal(rest, mask)
+
+
+def test_a_frame_goes_and_the_digit_in_it_stays():
+    digit = ring()
+    rest, frames = without_frames(digit | frame(20, 30, 280, 290))
+    assert frames.tolist() == [[20, 30, 280, 290]]
+    np.testing.assert_array_equal(rest, digit)
+
+
+def test_a_frame_that_is_tilted_a_little_goes():
+    digit = ring()
+    box = drawn((30, 20, 285, 32, 272, 288, 16, 275, 30, 20), width=4)
+    rest, frames = without_frames(digit | box)
+    assert len(frames) == 1
+    assert (rest & ~digit).sum() < 0.02 * box.sum()
+    assert (rest & digit).sum() == digit.sum()
+
+
+def test_a_digit_that_touches_its_frame_stays():
+    digit = drawn((150, 20, 150, 240), width=14)  # from the upper wall on
+    rest, frames = without_frames(digit | frame(20, 20, 280, 280))
+    assert len(frames) == 1
+    (box,) = Marks.of(rest).box
+    assert abs(box - [143, 24, 158, 241]).max() <= 4
+
+
+def test_of_a_row_of_cells_the_walls_between_go_too():
+    digits = ring((40, 90, 80, 200), 8) | ring((130, 90, 170, 200), 8) | ring((220, 90, 260, 200), 8)
+    cells = frame(15, 60, 285, 230) | drawn((105, 60, 105, 230), (195, 60, 195, 230), width=4)
+    rest, frames = without_frames(digits | cells)
+    assert len(frames) == 1
+    np.testing.assert_array_equal(rest, digits)
+
+
+def test_a_rectangular_zero_is_no_frame():
+    mask = frame(80, 50, 220, 260, width=8)
+    rest, frames = without_frames(mask)
+    assert len(frames) == 0
+    np.testing.assert_array_equal(rest, mask)
+
+
+def test_a_dot_in_a_rectangular_zero_does_not_make_it_a_frame():
+    mask = frame(80, 50, 220, 260, width=8)
+    mask[150:160, 145:155] = True
+    assert len(without_frames(mask)[1]) == 0
+
+
+def test_round_digits_are_no_frames_whatever_is_in_them():
+    mask = ring((20, 20, 280, 280)) | ring((120, 100, 180, 200))
+    rest, frames = without_frames(mask)
+    assert len(frames) == 0
+    np.testing.assert_array_equal(rest, mask)
+
+
+def test_frames_within_frames_are_looked_for_a_limited_time():
+    mask = np.zeros((SIDE, SIDE), bool)
+    for i in range(0, SIDE // 2 - 30, 3):
+        mask[i : SIDE - i, i : SIDE - i] = True
+        mask[i + 1 : SIDE - 1 - i, i + 1 : SIDE - 1 - i] = False
+    assert len(without_frames(mask)[1]) == 30
