@@ -45,26 +45,28 @@ def test_polarity_is_seen_whatever_the_pen_and_the_light(paper, thickness, negat
 
 
 @pytest.mark.parametrize("paper", [230.0, SHADOW, GRADIENT, VIGNETTE], ids=["flat", "shadow", "gradient", "vignette"])
-def test_the_ink_is_found_and_nothing_else_in_any_light(paper):
-    levels, is_ink = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)))
+@pytest.mark.parametrize("thickness", [6, 24])
+def test_the_ink_is_found_and_nothing_else_in_any_light(paper, thickness):
+    levels, is_ink = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)), thickness)
     noisy = np.clip(levels + np.random.default_rng(0).normal(0, 2, levels.shape), 0, 255).astype(np.uint8)
-    ink = find_ink(noisy)
-    assert ink.inverted
+    ink = find_ink(noisy, invert="yes")
     assert ink.scale == 1
     assert (ink.mask != is_ink).mean() < 0.005
     assert ink.levels[is_ink].mean() > 0.9
-    assert ink.levels[~is_ink].mean() < 0.05
+    assert ink.levels[~is_ink].mean() < 0.1
 
 
 @pytest.mark.parametrize("negative", [False, True])
-def test_ink_at_the_border_is_found_up_to_it(negative):
+@pytest.mark.parametrize("left", [4, 50])
+def test_ink_is_found_near_the_border_and_up_to_it(left, negative):
     levels = np.full((SIDE, SIDE), 230, np.uint8)
-    levels[:, 50:62] = 40
+    stroke = np.s_[left : left + 12]
+    levels[:, stroke] = 40
     levels = np.uint8(np.clip(levels + np.random.default_rng(0).normal(0, 3, levels.shape), 0, 255))
     ink = find_ink(255 - levels if negative else levels)
     assert ink.inverted == (not negative)
-    assert ink.mask[:, 50:62].mean() > 0.99
-    assert np.delete(ink.mask, np.s_[50:62], axis=1).mean() < 0.01
+    assert ink.mask[:, stroke].mean() > 0.99
+    assert np.delete(ink.mask, stroke, axis=1).mean() < 0.01
 
 
 @pytest.mark.parametrize("paper", [0, 128, 255, GRADIENT], ids=["black", "grey", "white", "gradient"])
@@ -75,6 +77,11 @@ def test_a_page_without_ink_is_blank(paper):
 def test_noise_is_not_ink():
     noise = np.random.default_rng(0).normal(200, 3, (SIDE, SIDE))
     assert find_ink(np.uint8(noise)) is None
+
+
+def test_of_strong_noise_little_is_ink():
+    noise = np.random.default_rng(0).normal(160, 15, (SIDE, SIDE))
+    assert find_ink(np.uint8(noise)).mask.mean() < 0.05
 
 
 def test_faint_ink_is_found_in_noise_that_is_weaker():

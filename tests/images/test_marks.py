@@ -114,7 +114,7 @@ def test_a_stroke_from_border_to_border_alone_may_be_a_one():
 
 
 def test_a_digit_of_broad_strokes_that_touches_the_borders_is_no_ruling():
-    mask = drawn((0, 40, SIDE, 40, 0, SIDE), width=30)
+    mask = drawn((0, 100, SIDE, 100), (150, 100, 100, 280), width=30)
     rest, count = without_ruling(mask)
     assert count == 0
     np.testing.assert_array_equal(rest, mask)
