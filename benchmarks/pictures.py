@@ -6,8 +6,9 @@
 
 The CSV has the columns file (relative to it), label (rows of digits joined by |), kind, group (pictures of one hand and
 tool) and notes. Rows without a label, and those with SIDEWAYS or MNIST-COPY in their notes, are left out. --simulate
-makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py. --sheet draws the mistakes: the
-picture, what the network saw, and truth > answer.
+makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py; with --split, pages of 1 to 12
+digits in 1 to 3 rows, from the last 1,000 or N. --sheet draws the mistakes: the picture, what the network saw, and
+truth > answer.
 """
 
 import argparse
@@ -75,16 +76,17 @@ def labelled(path):
 def simulated(n, split, folder):
     """Like `labelled`, of n pages of each nuisance, drawn into a folder one after the other."""
     dataset = load_dataset("test")
-    images, labels = dataset.images[-n:].reshape(-1, 28, 28), dataset.labels[-n:]
+    pool = max(n, 1000) if split else n
+    images, labels = dataset.images[-pool:].reshape(-1, 28, 28), dataset.labels[-pool:]
     file = folder / "page.png"
     for kind, nuisance in NUISANCES.items():
         rng = np.random.default_rng(0)
         for i in range(n):
             rows = [[i]]
             if split:
-                digits = rng.integers(0, n, rng.integers(1, 13))
-                breaks = rng.choice(len(digits), min(len(digits), rng.integers(1, 4)), replace=False)
-                rows = [row for row in np.split(digits, np.sort(breaks)) if len(row)]
+                digits = rng.integers(0, pool, rng.integers(1, 13))
+                breaks = rng.permutation(np.arange(1, len(digits)))[: rng.integers(3)]
+                rows = np.split(digits, np.sort(breaks))
             drawn = page([[images[j] for j in row] for row in rows], rng, **nuisance)
             Image.fromarray(drawn).save(file, compress_level=1)
             yield file, "|".join("".join(str(labels[j]) for j in row) for row in rows), kind, "MNIST"
