@@ -52,6 +52,7 @@ def command(model, data, split, errors, predictions, as_json, fail_under):
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
     _check_absent(errors, "--errors")
     _check_absent(predictions, "--predictions")
+    _check_place(predictions, errors)
     checkpoint = load_checkpoint(find_model(model))
     limit_threads()
     measurement = measure(checkpoint, data, split)
@@ -77,6 +78,21 @@ def _check_absent(path, option):
     if path is not None and (path == "" or os.path.lexists(path)):
         problem = "exists already" if path else "is empty"
         raise OutputError(f"{path or option}: {problem}; nothing is ever overwritten, so choose another {option}")
+
+
+def _check_place(predictions, errors):
+    """Raise OutputError, before anything is written, if the predictions could not be."""
+    from mlp_cli.errors import OutputError
+
+    if predictions is None:
+        return
+    folder = os.path.dirname(os.path.abspath(predictions))
+    if not os.path.isdir(folder):
+        raise OutputError(f"{predictions}: cannot be written: {folder} is not a directory")
+    if errors is not None and os.path.join(os.path.abspath(errors), "").startswith(
+        os.path.abspath(predictions) + os.sep
+    ):
+        raise OutputError(f"{predictions}: cannot be written: --errors has the same place")
 
 
 def _summary(measurement):

@@ -79,7 +79,8 @@ def _as_it_is(page, invert):
 def _marks(page, name, invert):
     ink = find_ink(page.levels, invert)
     if ink is None:
-        raise ImageError(f"{name}: has no digit on it: the page is blank")
+        forced = {"yes": " of dark ink; see --invert", "no": " of light ink; see --invert"}.get(invert, "")
+        raise ImageError(f"{name}: has no digit on it: the page is blank{forced}")
     actions = ["inverted"] if ink.inverted else []
     mask, lines = without_ruling(ink.mask)
     mask, frames = without_frames(mask)

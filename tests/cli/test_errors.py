@@ -62,6 +62,8 @@ def assert_one_line(result, code, *parts):
         (["trace", "--index", "1", "--data", "nowhere"], ["nowhere", "no such directory"]),
         (["eval", "--errors", ""], ["--errors", "is empty"]),
         (["eval", "--predictions", "."], [".", "exists already"]),
+        (["eval", "--predictions", "nowhere/p.csv", "--errors", "e"], ["nowhere/p.csv", "is not a directory"]),
+        (["eval", "--predictions", "same", "--errors", "same"], ["same", "--errors has the same place"]),
         (["runs", "nowhere"], ["nowhere", "No such file or directory"]),
         (["runs", "--sort", "test"], ["test", "validation"]),
         (["report"], ["RUN"]),

@@ -1,6 +1,6 @@
 """Simulated scans and photos of MNIST's test digits: what share of them the trained model in the package reads.
 
-The floors are those of 50 pages each, drawn by a seed; benchmarks/pictures.py measures more.
+The floors are those of 30 pages each, drawn by a seed; benchmarks/pictures.py measures more.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from mlp_cli.training.checkpoint import load_checkpoint
 from mlp_cli.training.evaluate import log_probabilities
 from mlp_cli.training.files import SHIPPED_MODEL
 
-N = 50
+N = 30
 
 
 @pytest.fixture(scope="module")
