@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
 WORKING_SIDE = 1200  # pixels; on larger pages digits have more detail than is of use
@@ -51,7 +52,7 @@ def is_dark_ink(page):
     """Whether the ink is darker than the paper: ink is the smaller part of a page, so that grey levels are skewed
     towards it; and so is, where the light is uneven, their difference from the median around."""
     levels = _thumbnail(page, POLARITY_SIDE)
-    around = _ranked(levels, ImageFilter.MedianFilter, _window(levels, 1 / 3))
+    around = np.asarray(Image.fromarray(levels).filter(ImageFilter.MedianFilter(_window(levels, 1 / 3))))
     return bool(_skewness(levels) + _skewness(levels - around) < 0)
 
 
@@ -116,12 +117,16 @@ def _opened(levels, window):
     # Beyond the border the light goes on to fall or rise as before; but ink does not become a hole in the paper.
     room = min(window, min(levels.shape) - 1)
     wide = np.maximum(np.pad(levels, room, mode="reflect", reflect_type="odd"), levels.min())
-    opened = _ranked(_ranked(wide, ImageFilter.MinFilter, window), ImageFilter.MaxFilter, window)
+    opened = _extremes(_extremes(wide, np.minimum, window), np.maximum, window)
     return opened[room:-room, room:-room] if room else opened
 
 
-def _ranked(levels, rank, window):
-    return np.asarray(Image.fromarray(levels).filter(rank(window)))
+def _extremes(levels, extreme, window):
+    """np.minimum or np.maximum over the square window around each pixel: along the columns, then along the rows."""
+    levels = np.pad(levels, window // 2, mode="edge")
+    for axis in (0, 1):
+        levels = extreme.reduce(sliding_window_view(levels, window, axis=axis), axis=-1)
+    return levels
 
 
 def _window(levels, share):
