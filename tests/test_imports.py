@@ -1,6 +1,7 @@
 """Imports point one way, and the mathematics needs numpy alone."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,3 +48,14 @@ def test_a_room_imports_only_what_it_may(path):
 def test_nothing_is_printed_outside_cli(path):
     calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     assert not any(isinstance(function, ast.Name) and function.id == "print" for function in calls)
+
+
+def test_reading_a_picture_imports_no_more_of_numpy_than_it_needs():
+    """numpy.ma, which np.median and others import when they are called, would be a tenth of the start of `predict`."""
+    code = (
+        "import sys; import numpy as np; from mlp_cli.images.decode import Page; "
+        "from mlp_cli.images.digits import prepare, split; "
+        "page = np.full((90, 90), 240, np.uint8); page[20:70, 40:47] = 10; page[20:70, 70:77] = 10; "
+        "prepare(Page(page[:, :60]), ''); split(Page(page), ''); print('numpy.ma' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

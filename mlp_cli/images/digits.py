@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlp_cli.errors import ImageError
-from mlp_cli.images.ink import find_ink
+from mlp_cli.images.ink import find_ink, quantile
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
 from mlp_cli.images.mnist import is_mnist_like, normalise, tight_box
 from mlp_cli.images.strokes import weigh
@@ -171,7 +171,7 @@ def _rows(boxes):
     climb or fall.
     """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    usual = np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1))
+    usual = quantile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 0.5)
     right = centres[:, 0] - centres[:, :1]  # [i, j]: how far j is to the right of i
     off = np.abs(centres[:, 1] - centres[:, 1:])
     distance = np.where((right > 0) & (off <= usual), right + 3 * off, np.inf)
@@ -179,7 +179,7 @@ def _rows(boxes):
     for i, j in enumerate(distance.argmin(axis=1)):
         if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
             row[row == row[j]] = row[i]
-    rows = [np.flatnonzero(row == number) for number in np.unique(row)]
+    rows = [np.flatnonzero(row == number) for number in sorted(set(row.tolist()))]
     rows.sort(key=lambda members: centres[members, 1].mean())
     return [members[np.argsort(centres[members, 0])].tolist() for members in rows]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
+from mlp_cli.images.ink import quantile
+
 # A ruled line is thinner than this share of the page, this straight (height to length), and its ends are this long.
 LINE_THICKNESS = 0.02
 SLOPE = 0.05
@@ -110,7 +112,7 @@ def _thickness(columns):
     """The usual thickness of what crosses some columns of a mask; 0 for nothing."""
     edges = np.diff(np.pad(columns, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     starts, ends = (np.nonzero(sign == edges.T)[1] for sign in (1, -1))
-    return float(np.median(ends - starts)) if len(starts) else 0
+    return quantile(ends - starts, 0.5) if len(starts) else 0
 
 
 def without_frames(mask):
@@ -151,7 +153,7 @@ def _walls(mask):
         outer, thickness = _outer_run(turned)
         edge = outer.argmax(axis=0)
         third = -(-len(edge) // 3)
-        ends = np.median(edge[:third]), np.median(edge[-third:])
+        ends = quantile(edge[:third], 0.5), quantile(edge[-third:], 0.5)
         slope = (ends[1] - ends[0]) / max(len(edge) - third, 1)
         line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
         on_line = np.abs(edge - line) <= max(2, thickness)
@@ -175,7 +177,7 @@ def _outer_run(mask):
     ink = np.maximum.accumulate(mask, axis=0)
     gap = np.maximum.accumulate(ink & ~mask, axis=0)
     run = ink & ~gap
-    return run, float(np.median(run.sum(axis=0)))
+    return run, quantile(run.sum(axis=0), 0.5)
 
 
 def _without_crumbs(mask):

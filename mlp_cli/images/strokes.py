@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from mlp_cli.images.ink import resized
+from mlp_cli.images.ink import quantile, resized
 
 UNIT = 4  # pixels here to one of MNIST's 20
 # Widths in units of a twentieth of the digit's longer side. Nine of ten of MNIST's digits lie between 1.6 and 4.2,
@@ -21,7 +21,7 @@ def weigh(levels, box=20):
     if not covered.size:
         return levels, None
     # A hairline fills only a part of the pixels it crosses.
-    strokes = np.pad(fine > min(1, np.percentile(covered, 80)) / 2, 1)
+    strokes = np.pad(fine > min(1, quantile(covered, 0.8)) / 2, 1)
     width = stroke_width(strokes) / UNIT
     if width < THIN:
         more = (THIN - width) / 2 * UNIT

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from mlp_cli.images.ink import find_ink, is_dark_ink, otsu_threshold
+from mlp_cli.images.ink import find_ink, is_dark_ink, otsu_threshold, quantile
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.8, 1])
+@pytest.mark.parametrize("values", [[3], [4, 1], np.arange(12).reshape(3, 4) ** 2, np.float32([0.1, 0.5, 0.2])])
+def test_quantile_is_numpys(values, share):
+    assert quantile(values, share) == pytest.approx(np.quantile(values, share))
 
 
 def test_otsu_threshold_parts_two_groups():
