@@ -36,7 +36,7 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     sets = [f"training.batch_size={batch}", f"network.hidden={list(hidden)}", f"training.learning_rate={RATE}"]
     config = load_config(preset, sets, epochs=1000)
     data = Data(dataset, np.arange(len(dataset)), dataset.subset(np.arange(100)))
-    epochs = fit(State.new(config, dataset), data, config)
+    epochs = fit(State.new(config, data), data, config)
     return lambda: next(epochs)
 
 

@@ -67,7 +67,7 @@ def epochs(dataset):
             sets = [f"training.batch_size={batch_size}", *warps, f"augmentation.groups={max(groups, 1)}"]
             config = load_config("quick", sets, epochs=8)
             data = Data.split(dataset, config)
-            runs = [fit(State.new(config, dataset), data, config, in_background=thread) for thread in (False, True)]
+            runs = [fit(State.new(config, data), data, config, in_background=thread) for thread in (False, True)]
             seconds = [[], []]
             for _ in range(config.training.epochs):  # by turns
                 for taken, run in zip(seconds, runs, strict=True):

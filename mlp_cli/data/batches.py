@@ -19,12 +19,13 @@ def to_inputs(images, out=None):
     return np.multiply(images, PIXEL_SCALE, out=out, dtype=np.float32)
 
 
-def minibatches(dataset, indices, batch_size, rng, warp=None, strengths=None, skip=0, keep=0):
+def minibatches(dataset, indices, batch_size, rng, warp=None, strengths=None, mean=None, skip=0, keep=0):
     """One epoch over the examples at `indices`, in an order drawn by `rng`; the last batch may be smaller.
 
     Yields (inputs (m, pixels), labels (m,)). With `warp`, images are warped, batch by batch with a strength from the
-    iterator `strengths`. The inputs live in a ring of `keep` + 1 buffers: each is overwritten `keep` batches later.
-    The first `skip` batches are passed over, as if they had been taken.
+    iterator `strengths`; `mean` (pixels,), if there is one, is taken from the inputs. These live in a ring of
+    `keep` + 1 buffers: each is overwritten `keep` batches later. The first `skip` batches are passed over, as if they
+    had been taken.
     """
     order = rng.permutation(indices)
     labels = dataset.labels[order]
@@ -42,7 +43,10 @@ def minibatches(dataset, indices, batch_size, rng, warp=None, strengths=None, sk
         if warp:
             # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.
             images = inputs = warp.apply(maps, images, inputs.reshape(-1, m)).T
-        yield to_inputs(images, out=inputs), labels[batch]
+        to_inputs(images, out=inputs)
+        if mean is not None:
+            inputs -= mean
+        yield inputs, labels[batch]
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
 """Checkpoints: safetensors files of the parameters W1, b1, W2, b2, … (float32, W as inputs × outputs), and, for
-resuming, the state of the optimiser and of the loop.
+resuming, the parameters in training and the state of the optimiser and of the loop.
 
 What is not a tensor stands in the file's metadata, one JSON string a key: see `Metadata`. No pickle, so a
 checkpoint from a stranger cannot run code, and every framework reads the weights.
@@ -96,11 +96,8 @@ def _with_sorted_metadata(content):
     return struct.pack("<Q", len(text)) + text + content[8 + size :]
 
 
-def load_checkpoint(path, averaged=True):
-    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite.
-
-    Where the file has a weight average, as last.safetensors may, that is the network, unless `averaged` is False.
-    """
+def load_checkpoint(path):
+    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
     path = Path(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -120,8 +117,6 @@ def load_checkpoint(path, averaged=True):
     checkpoint = Checkpoint(path, network, metadata, tensors)
     for name, view in network.parameters.named().items():
         checkpoint.copy(name, view)
-    if averaged and "average" in tensors:
-        checkpoint.copy("average", network.parameters.flat)
     return checkpoint
 
 

@@ -36,7 +36,8 @@ class TrainingConfig(_Section):
     `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
     as the best; `label_smoothing`: share of the truth that is spread over all classes; `dropout`: share of the hidden
     activations that is dropped; `patience`: epochs without a better validation accuracy after which training stops;
-    `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0.
+    `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the
+    first layer learns as if the mean of the training images were taken from each.
     """
 
     epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15
@@ -49,6 +50,7 @@ class TrainingConfig(_Section):
     warmup: Share = 0.3
     validation: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 5000
     weight_average: Share = 0.0
+    center_inputs: bool = False
     label_smoothing: Share = 0.0
     dropout: Share = 0.0
     patience: Annotated[int, Meta(ge=0, le=1_000_000)] = 0

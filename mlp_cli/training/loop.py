@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_cli.data.augment import Strengths, Warp
-from mlp_cli.data.batches import AHEAD, ahead, minibatches
+from mlp_cli.data.batches import AHEAD, ahead, minibatches, to_inputs
 from mlp_cli.data.datasets import split_indices
 from mlp_cli.errors import DivergedError
 from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy, cross_entropy_dz, log_softmax
@@ -65,6 +65,12 @@ class Data:
         )
         return cls(dataset, train, dataset.subset(validation))
 
+    def mean_input(self):
+        """The mean of the images for training, as inputs of the network: (pixels,)."""
+        total = np.sum(self.dataset.images, axis=0, dtype=np.int64)
+        total -= np.sum(self.validation.images, axis=0, dtype=np.int64)
+        return to_inputs(total / len(self.train_indices))
+
 
 class Plan:
     """What the configuration says of each step of a run of `n` training images: rates, strengths, batches."""
@@ -101,6 +107,7 @@ class Plan:
             state.streams.batches,
             warp,
             map(self.strength, range(first_step, self.total_steps)),
+            mean=state.mean,
             skip=state.step - first_step,
             keep=AHEAD + 2 if in_background else 0,
         )

@@ -149,9 +149,7 @@ class Run:
             temperature=state.temperature,
             progress=state.present_progress() if for_resume else None,
         )
-        if for_resume:
-            return to_bytes(state.network, metadata, state.tensors())
-        return to_bytes(state.best_network(), metadata)
+        return to_bytes(state.best_network(), metadata, state.tensors() if for_resume else {})
 
     def _write_facts(self):
         self.write(RUN, json.dumps(self.facts, indent=2) + "\n")

@@ -35,7 +35,7 @@ def begin(config, directory=None, out=None, threads=None, command=()):
     dataset = load_dataset("train", directory)
     threads = limit_threads(threads)
     data = Data.split(dataset, config)
-    state = State.new(config, dataset)
+    state = State.new(config, data)
     run = Run(make_directory(out), config, dataset)
     try:
         run.lock()
@@ -55,7 +55,7 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
     facts = read_facts(run_directory)
     run = Run(run_directory)
     run.lock()  # first, so that nobody else writes what is read here
-    checkpoint = load_checkpoint(Path(run_directory) / LAST, averaged=False)
+    checkpoint = load_checkpoint(Path(run_directory) / LAST)
     metadata = checkpoint.metadata
     if metadata.progress is None:
         raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")

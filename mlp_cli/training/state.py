@@ -44,7 +44,8 @@ class Progress(msgspec.Struct, kw_only=True):
 @dataclass
 class State:
     """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones, `temperature` is
-    that of the last validation."""
+    that of the last validation. `mean` (pixels,), if there is one, is taken from the inputs that the network trains on.
+    """
 
     network: MLP
     optimizer: object
@@ -54,15 +55,18 @@ class State:
     epoch: int = 0
     step: int = 0
     temperature: float = 1.0
+    mean: np.ndarray | None = None
 
     @classmethod
-    def new(cls, config, dataset):
-        """The state before the first step: weights drawn from the seed, sizes from the data and the configuration."""
+    def new(cls, config, data):
+        """The state before the first step: weights drawn from the seed, sizes from the Data and the configuration."""
+        dataset = data.dataset
+        mean = data.mean_input() if config.training.center_inputs else None
         streams = Streams.from_seed(config.seed)
         sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
         network = MLP(sizes, config.network.activation, streams.weights)
         progress = Progress(batches_rng=_get(streams.batches), dropout_rng=_get(streams.dropout))
-        return cls(network, *_movers(config, network), streams, progress)
+        return cls(network, *_movers(config, network), streams, progress, mean=mean)
 
     @classmethod
     def restore(cls, checkpoint):
@@ -78,14 +82,21 @@ class State:
             raise ModelError(f"{checkpoint.path}: its progress is damaged, so it cannot be resumed")
         movers = _movers(metadata.config, network)
         state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step, metadata.temperature)
+        if metadata.config.training.center_inputs:
+            state.mean = np.empty(network.sizes[0], np.float32)
         for name, tensor in state.tensors().items():
             checkpoint.copy(name, tensor)
         return state
 
     def tensors(self):
-        """What a checkpoint for resuming holds beside the parameters, by name; the arrays themselves, not copies."""
-        tensors = {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
-        return tensors | ({"average": self.average.average} if self.average else {})
+        """What a checkpoint for resuming holds beside `best_network`, by name; the arrays themselves, not copies."""
+        tensors = {"parameters": self.network.parameters.flat}
+        tensors |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
+        if self.average:
+            tensors["average"] = self.average.average
+        if self.mean is not None:
+            tensors["mean"] = self.mean
+        return tensors
 
     def present_progress(self):
         """`progress`, brought up to this step."""
@@ -105,11 +116,13 @@ class State:
         progress.batches_rng = _get(self.streams.batches)
 
     def best_network(self):
-        """The network to validate and keep: that of the averaged parameters where they are averaged."""
-        if not self.average:
-            return self.network
+        """The network to validate and keep, a copy: of the averaged parameters where they are averaged, and for inputs
+        as they are. It needs no mean, since (x − μ) W + b = x W + (b − μW).
+        """
         network = MLP(self.network.sizes, self.network.activation_name)
-        network.parameters.flat[...] = self.average.average
+        network.parameters.flat[...] = self.average.average if self.average else self.network.parameters.flat
+        if self.mean is not None:
+            network.parameters.b[0] -= self.mean @ network.parameters.W[0]
         return network
 
 

@@ -20,7 +20,7 @@ from mlp_cli.training.run import Run
 EVERYTHING = [
     "training.optimizer=adamw", "training.learning_rate=0.01", "training.weight_average=0.9", "training.dropout=0.2",
     "training.label_smoothing=0.1", "training.weight_decay=0.01", "training.checkpoint_every=5",
-    "training.batch_size=40",
+    "training.batch_size=40", "training.center_inputs=true",
     "augmentation.rotation=10", "augmentation.elastic=0.5", "augmentation.groups=3", "augmentation.shrink_to=0.5",
 ]  # fmt: skip
 SETTINGS = [part for assignment in EVERYTHING for part in ("--set", assignment)]
@@ -89,6 +89,19 @@ def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path
     assert same_results(tmp_path / "whole", tmp_path / "run")
     assert json.loads((tmp_path / "run/run.json").read_bytes())["outcome"] == "finished"
     assert sorted(os.listdir(tmp_path / "run")) == RUN_FILES
+
+
+def test_the_last_checkpoint_has_the_network_for_use_beside_the_one_in_training(train):
+    """Averaged, and for inputs as they are; at the end of the first epoch that is the best one, too."""
+    train("run", *SETTINGS, "--epochs", 1)
+    last, best = (safetensors.numpy.load_file(f"run/{name}.safetensors") for name in ("last", "best"))
+    assert all((last[name] == best[name]).all() for name in best)
+    flat = np.concatenate([last[name].ravel() for name in ("W1", "b1", "W2", "b2")])
+    assert flat.shape == last["parameters"].shape
+    assert np.abs(flat - last["parameters"]).max() > 0.01
+    W1 = last["W1"].size
+    averaged = slice(0, W1), slice(W1 + last["b1"].size, None)  # all but b1, from which the mean is taken
+    assert all((flat[part] == last["average"][part]).all() for part in averaged)
 
 
 def test_a_finished_run_can_be_extended_and_says_what_that_does_to_the_schedule(train, mlp):

@@ -36,14 +36,6 @@ def test_a_checkpoint_comes_back_as_it_was(file):
     assert checkpoint.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity"}
 
 
-def test_a_weight_average_is_the_network_unless_it_is_to_be_resumed(file):
-    average = np.full_like(network().parameters.flat, 0.5)
-    file.write_bytes(to_bytes(network(), METADATA, {"average": average}))
-    np.testing.assert_array_equal(load_checkpoint(file).network.parameters.flat, average)
-    raw = load_checkpoint(file, averaged=False).network.parameters.flat
-    np.testing.assert_array_equal(raw, network().parameters.flat)
-
-
 def test_other_tools_find_named_float32_tensors_inputs_by_outputs_and_json_strings(file):
     file.write_bytes(to_bytes(network(), METADATA))
     tensors = safetensors.numpy.load_file(file)

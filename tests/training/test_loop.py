@@ -4,7 +4,7 @@ from samples import BASE
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import DivergedError
-from mlp_cli.nn import MLP, SCHEDULES
+from mlp_cli.nn import MLP, SCHEDULES, SGD
 from mlp_cli.training.config import load_config
 from mlp_cli.training.loop import Data, fit
 from mlp_cli.training.state import State
@@ -15,7 +15,8 @@ SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_siz
 def start(data, *assignments, preset=BASE):
     config = load_config(preset, [*SETTINGS, *assignments])
     dataset = load_dataset("train", data)
-    return config, Data.split(dataset, config), State.new(config, dataset)
+    split = Data.split(dataset, config)
+    return config, split, State.new(config, split)
 
 
 def test_training_learns(data):
@@ -94,6 +95,25 @@ def test_the_background_thread_changes_no_bit(data):
         return state.network.parameters.flat
 
     np.testing.assert_array_equal(final(True), final(False))
+
+
+def test_centered_inputs_train_on_images_less_their_mean_and_give_a_network_for_images_as_they_are(data):
+    settings = ["training.batch_size=400", "training.epochs=3", "training.center_inputs=true"]
+    config, split, state = start(data, *settings, preset="plain")
+    witness = MLP(state.network.sizes)
+    witness.parameters.flat[...] = state.network.parameters.flat
+    list(fit(state, split, config))
+
+    x = (split.dataset.images[split.train_indices] / 255).astype(np.float32)
+    labels = split.dataset.labels[split.train_indices]
+    mean = x.mean(axis=0)  # of the training images alone
+    assert np.abs(mean - split.dataset.images.mean(axis=0) / 255).max() > 1e-3
+    for _ in range(3):
+        SGD(witness.parameters).step(witness.gradients(x - mean, labels), config.training.learning_rate)
+    np.testing.assert_allclose(state.network.parameters.flat, witness.parameters.flat, atol=1e-6)
+    logits = state.best_network().forward(x)[-1]
+    np.testing.assert_allclose(logits, witness.forward(x - mean)[-1], atol=1e-5)
+    assert np.abs(logits - witness.forward(x)[-1]).max() > 0.01  # so the mean does matter
 
 
 def test_validation_images_are_never_trained_on(data):
