@@ -48,7 +48,7 @@ def epochs(rounds, folder):
 def accuracy(rounds, folder):
     """From the prompt to a trained network."""
     rows = []
-    for target, preset, epochs, others in ((98, "quick", 4, ("torch", "sklearn")), (99, "default", 24, ("torch",))):
+    for target, preset, epochs, others in ((98, "quick", 3, ("torch", "sklearn")), (99, "default", 16, ("torch",))):
         reached = {}
 
         def ours(preset=preset, epochs=epochs, reached=reached):
