@@ -139,7 +139,7 @@ def _report(run, state, as_json):
         click.echo(f"{run}: the initial network, not trained")
     else:
         click.echo(
-            f"{run}: {state.epoch} epochs in {seconds:.1f} s, "
+            f"{run}: {state.epoch} epoch{'s' * (state.epoch != 1)} in {seconds:.1f} s, "
             f"best validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}"
         )
     click.echo(f"measure it on the test set:  mlp eval {where}")

@@ -139,7 +139,7 @@ def _told(subject, columns, best, form, with_name):
         extreme = best(values)
         where = f"{'lowest' if best is min else 'highest'} {form.format(extreme)} in epoch {1 + values.index(extreme)}"
         sentences.append(f"{name}from {form.format(values[0])} to {form.format(values[-1])}, {where}")
-    told = f"{len(subject.records)} epochs, " + ", ".join(sentences)
+    told = f"{len(subject.records)} epoch{'s' * (len(subject.records) != 1)}, " + ", ".join(sentences)
     return f"{subject.directory}, {told}" if with_name else told
 
 
