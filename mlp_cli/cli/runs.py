@@ -85,6 +85,7 @@ def _percent(share):
 
 def _change(change):
     """A key and its value, short: epochs=8."""
+    from mlp_cli.training.config import as_text
+
     key, value = change
-    value = list(value) if isinstance(value, tuple) else value
-    return f"{key.rpartition('.')[2]}={value}".replace(" ", "")
+    return f"{key.rpartition('.')[2]}={as_text(value)}".replace(" ", "")

@@ -190,7 +190,7 @@ def _cut(page, ink, marks, chosen, actions):
     left, top, right, bottom = box
     own = _grown(marks.pixels(chosen, box), max(1, round(0.02 * max(right - left, bottom - top))))
     levels, weighed = weigh(ink.levels[top:bottom, left:right] * own)
-    left, top, right, bottom = tight_box(levels > 0.1)
+    left, top, right, bottom = tight_box(levels > min(0.1, levels.max() / 2))
     image = normalise(levels[top:bottom, left:right] * 255)
     place = np.rint(box * (ink.scale * page.scale)).astype(int).tolist()
     return Digit(image, tuple(place), ink.inverted, (*actions, weighed) if weighed else tuple(actions))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.html import E, scrolling, table
-from mlp_cli.training.config import flat, to_table
+from mlp_cli.training.config import as_text, flat, to_table
 
 MISTAKES, UNITS, PAIRS = 50, 128, 10
 MOST_CLASSES = 50  # of a confusion matrix that is shown whole
@@ -78,7 +78,7 @@ def differences(subjects):
     """A table of the keys in which the configurations of the runs differ."""
     tables = [flat(subject.config) for subject in subjects]
     rows = [
-        [key, *(_setting(values[key]) for values in tables)]
+        [key, *(as_text(values[key]) for values in tables)]
         for key in tables[0]
         if any(values[key] != tables[0][key] for values in tables)
     ]
@@ -274,9 +274,9 @@ def warps(subject):
 def configuration(subject):
     """Every key of the configuration, and what else the result may depend on."""
     summary, facts = subject.summary, dict(subject.facts)
-    changes = ", ".join(f"{key} = {_setting(value)}" for key, value in summary.changes.items())
+    changes = ", ".join(f"{key} = {as_text(value)}" for key, value in summary.changes.items())
     told = f"The preset {summary.preset}" + (f", but for {changes}." if changes else ".")
-    keys = [[key, _setting(value)] for key, value in flat(subject.config).items()]
+    keys = [[key, as_text(value)] for key, value in flat(subject.config).items()]
     facts["command"] = shlex.join(map(str, facts["command"]))
     facts |= {
         key: str(facts.get(key) or "").replace("T", " ").replace("+00:00", " UTC") for key in ("started", "ended")
@@ -287,11 +287,6 @@ def configuration(subject):
         table("How it was trained", ["What", "Value"], about, class_="words long"),
     ]
     return [E("p", told), E("div", tables, class_="tables")]
-
-
-def _setting(value):
-    """A value of a configuration as text."""
-    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _fact(value):

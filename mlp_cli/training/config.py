@@ -130,6 +130,15 @@ def flat(config):
     return {name: value for name, value in table.items() if name not in sections} | flat
 
 
+def as_text(value, quoted=False):
+    """A value of a configuration as TOML has it; strings without their quotes unless these are asked for."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return repr(value) if quoted else value
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
 def to_toml(config):
     """The configuration as a TOML file that `load_config` reads back to the same values."""
     return tomli_w.dumps(to_table(config))
@@ -191,7 +200,7 @@ def _explain(message, table):
     for key in re.findall(r"[^.\[\]]+", path):
         value = value[int(key) if isinstance(value, list) else key]
     guess = _did_you_mean(value, _describe(path, as_choices=True))
-    return f"{path} = {value!r}: must be {_describe(path)}{guess}"
+    return f"{path} = {as_text(value, quoted=True)}: must be {_describe(path)}{guess}"
 
 
 def _explain_unknown(key, path):
@@ -233,6 +242,8 @@ def _describe(path, as_choices=False):
             ]
             noun = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
             return f"{noun} {' and '.join(bounds)}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case _:
             return f"a section: [{path}]"
 

@@ -8,7 +8,7 @@ from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.training.blas import limit_threads
 from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.config import differences, load_config
+from mlp_cli.training.config import as_text, differences, load_config
 from mlp_cli.training.files import CONFIG, LAST
 from mlp_cli.training.loop import Data, Plan, out_of_patience
 from mlp_cli.training.run import Run, make_directory, read_facts
@@ -61,7 +61,7 @@ def resume(run_directory, config=None, assignments=(), options=None, directory=N
         raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")
     config = load_config(Path(run_directory) / CONFIG if config is None else config, assignments, **(options or {}))
     changes = [
-        f"{key} was {old!r} and would be {new!r}"
+        f"{key} was {as_text(old, quoted=True)} and would be {as_text(new, quoted=True)}"
         for key, (old, new) in differences(metadata.config, config).items()
         if key not in CHANGEABLE
     ]

@@ -131,6 +131,7 @@ def test_a_finished_run_says_so_and_stays_as_it_is(train, mlp):
     [
         (["--set", "training.batch_size=64"], "training.batch_size was 32 and would be 64"),
         (["--seed", "9"], "seed was 0 and would be 9"),
+        (["--set", "training.center_inputs=true"], "training.center_inputs was false and would be true"),
         (["plain"], "training.optimizer was 'nesterov' and would be 'sgd'"),
         (["--epochs", "2"], "run: is past 2 epochs already"),
         (["--threads", "0"], "--threads"),

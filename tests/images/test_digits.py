@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 from pages import page as drawn
@@ -116,3 +118,14 @@ def test_boxes_are_around_the_ink():
     assert prepare(Page(page[:, :150]), "it").box == (100, 40, 112, 160)
     ((one, other),) = split(Page(page, scale=3), "it")
     assert (one.box, other.box) == ((300, 120, 336, 480), (600, 120, 636, 480))
+
+
+@pytest.mark.parametrize("read", [prepare, split])
+@pytest.mark.parametrize("turned", [False, True])
+def test_pages_of_a_few_pixels_are_read_or_refused(read, turned):
+    rng = np.random.default_rng(0)
+    sizes = [(h, w) for h in (1, 2, 4, 5, 8, 14) for w in (1, 2, 4)]
+    pages = [rng.integers(0, 256, size, np.uint8) for size in sizes for _ in range(15)]
+    for levels in [np.uint8([[206], [20], [190], [193], [192]]), *pages]:
+        with contextlib.suppress(ImageError):
+            read(Page(levels.T if turned else levels), "it")
