@@ -52,7 +52,7 @@ def test_best_is_the_epoch_with_the_best_validation_accuracy_and_last_the_last(t
     assert (metadata.epoch, metadata.val_accuracy, metadata.val_loss) == (int(best[0]), float(best[6]), float(best[5]))
     last = load_checkpoint("run/last.safetensors")
     assert last.metadata.epoch == 6
-    assert last.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity"}
+    assert last.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity", "parameters"}
     assert last.metadata.val_accuracy == float(rows[-1][6])
 
 
@@ -142,7 +142,7 @@ def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_speed_and_time_left(tmp
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     main, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 110))
-    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "300"]
+    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "100"]
     process = subprocess.Popen(
         [*command, "--set", "training.validation=100"], cwd=tmp_path, stderr=terminal, stdout=subprocess.DEVNULL
     )
