@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from common import HERE, MLP, Epochs, busy, by_turns, machine, print_table, require, run, train
+from train_peers import RECIPES
 
 THREADS = 2  # all, of the machine the README tells of
 
@@ -48,7 +49,8 @@ def epochs(rounds, folder):
 def accuracy(rounds, folder):
     """From the prompt to a trained network."""
     rows = []
-    for target, preset, epochs, others in ((98, "quick", 3, ("torch", "sklearn")), (99, "default", 16, ("torch",))):
+    for target, preset, others in ((98, "quick", ("torch", "sklearn")), (99, "default", ("torch",))):
+        epochs = RECIPES[target].epochs
         reached = {}
 
         def ours(preset=preset, epochs=epochs, reached=reached):

@@ -13,11 +13,13 @@ import argparse
 import itertools
 import math
 import warnings
+from collections import namedtuple
 
 from peers import SIZES, mnist
 
 BATCH = 256
-RECIPES = {98: (3, 0.85, 0.3, 0.05, False), 99: (16, 0.3, 0.1, 0.0, True)}
+Recipe = namedtuple("Recipe", "epochs rate warmup smoothing warps")
+RECIPES = {98: Recipe(3, 0.85, 0.3, 0.05, False), 99: Recipe(16, 0.3, 0.1, 0.0, True)}
 
 
 def torch(target, threads):

@@ -82,6 +82,8 @@ def _check_absent(path, option):
 
 def _check_place(predictions, errors):
     """Raise OutputError, before anything is written, if the predictions could not be."""
+    from pathlib import PurePath
+
     from mlp_cli.errors import OutputError
 
     if predictions is None:
@@ -89,9 +91,7 @@ def _check_place(predictions, errors):
     folder = os.path.dirname(os.path.abspath(predictions))
     if not os.path.isdir(folder):
         raise OutputError(f"{predictions}: cannot be written: {folder} is not a directory")
-    if errors is not None and os.path.join(os.path.abspath(errors), "").startswith(
-        os.path.abspath(predictions) + os.sep
-    ):
+    if errors is not None and PurePath(os.path.abspath(errors)).is_relative_to(os.path.abspath(predictions)):
         raise OutputError(f"{predictions}: cannot be written: --errors has the same place")
 
 

@@ -111,9 +111,9 @@ def load_checkpoint(path):
         raise ModelError(f"{path}: is not a whole safetensors file ({error})") from None
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: has tensors of a kind that numpy does not have ({error})") from None
+    metadata = _parse(path, strings)
     if "average" in tensors and "parameters" not in tensors:  # W1, b1, … were the parameters in training once
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
-    metadata = _parse(path, strings)
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
     network = MLP(sizes, metadata.config.network.activation)
     checkpoint = Checkpoint(path, network, metadata, tensors)

@@ -37,7 +37,7 @@ class TrainingConfig(_Section):
     as the best; `label_smoothing`: share of the truth that is spread over all classes; `dropout`: share of the hidden
     activations that is dropped; `patience`: epochs without a better validation accuracy after which training stops;
     `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the
-    first layer learns as if the mean of the training images were taken from each.
+    network is trained on images less their mean; the one that is kept takes images as they are.
     """
 
     epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15

@@ -40,6 +40,9 @@ def test_an_average_without_the_parameters_in_training_is_of_an_earlier_mlp(file
     file.write_bytes(to_bytes(network(), METADATA, {"average": np.zeros_like(network().parameters.flat)}))
     with pytest.raises(ModelError, match=r"best\.safetensors: was written by an earlier mlp"):
         load_checkpoint(file)
+    file.write_bytes(safetensors.numpy.save({"average": np.zeros(3)}))
+    with pytest.raises(ModelError, match=r"is a safetensors file, but not a checkpoint of mlp"):
+        load_checkpoint(file)
 
 
 def test_other_tools_find_named_float32_tensors_inputs_by_outputs_and_json_strings(file):
