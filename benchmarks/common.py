@@ -98,7 +98,8 @@ def print_table(title, columns, rows):
     """A table in Markdown, and an empty line."""
     print(f"**{title}**\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
     for row in rows:
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
+        cells = (str(cell).replace("|", "\\|") for cell in row)
+        print(f"| {' | '.join(cells)} |", flush=True)
     print()
 
 

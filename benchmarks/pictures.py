@@ -21,6 +21,7 @@ from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
+from common import print_table
 from PIL import Image, ImageDraw, ImageFont
 
 from mlp_cli.cli.answers import Reader
@@ -110,12 +111,6 @@ def distance(a, b):
     return row[-1]
 
 
-def table(header, rows):
-    print("\n| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-    for row in rows:
-        print("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |")
-
-
 def by(results, key):
     """The results by what `key` says of them."""
     groups = defaultdict(list)
@@ -145,17 +140,18 @@ def report(results, split):
     header = ["kind", "pictures", "right", "wrong", "of these refused"]
     header += ["rows and digits found", "digits right"] if split else []
     rows = [row(kind, some, split) for kind, some in by(results, lambda r: r.kind).items()]
-    table(header, [*rows, row("all", results, split)])
+    print_table("By kind", header, [*rows, row("all", results, split)])
     groups = by(results, lambda r: r.group)
     if len(groups) > 1:
-        print(f"\nMean over {len(groups)} groups: {share(mean(r.right for r in some) for some in groups.values())}")
+        print(f"Mean over {len(groups)} groups: {share(mean(r.right for r in some) for some in groups.values())}\n")
     wrong = [result for result in results if not result.right]
     if not split:
         confusions = Counter((r.label, r.text) for r in wrong if r.answer.marks).most_common()
-        table(["truth > answer", "pictures"], [[f"{truth} > {answer}", n] for (truth, answer), n in confusions])
+        rows = [[f"{truth} > {answer}", n] for (truth, answer), n in confusions]
+        print_table("Taken for others", ["truth > answer", "pictures"], rows)
     if len(groups) > 1 and wrong:
         rows = [[Path(r.answer.path).name, r.label, r.text, r.answer.reason or ""] for r in wrong]
-        table(["mistake", "truth", "answer", "reason"], rows)
+        print_table("Mistakes", ["mistake", "truth", "answer", "reason"], rows)
     return wrong
 
 
@@ -193,7 +189,7 @@ def main():
         parser.error("give a CSV file or --simulate N")
     limit_threads()
     checkpoint = load_checkpoint(find_model(options.model))
-    print(f"model: {checkpoint}")
+    print(f"model: {checkpoint}\n")
     reader = Reader(checkpoint, "auto", options.split, 0)
     with tempfile.TemporaryDirectory() as folder:
         rows = labelled(options.csv) if options.csv else simulated(options.simulate, options.split, Path(folder))
