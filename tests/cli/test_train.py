@@ -142,7 +142,7 @@ def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_speed_and_time_left(tmp
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     main, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 110))
-    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "100"]
+    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "300"]
     process = subprocess.Popen(
         [*command, "--set", "training.validation=100"], cwd=tmp_path, stderr=terminal, stdout=subprocess.DEVNULL
     )
