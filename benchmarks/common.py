@@ -105,7 +105,7 @@ def print_table(title, columns, rows):
 
 def machine():
     """The processor and what computes on it."""
-    from mlp_cli.training.run import environment
+    from mlp_cli.runs.folder import environment
 
     facts = environment()
     blas = facts["blas"][0]

@@ -22,9 +22,9 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     """An epoch of `mlp train` with all images to train on, and a hundred to validate."""
     import numpy as np
 
+    from mlp_cli.blas import limit_threads
+    from mlp_cli.config import load_config
     from mlp_cli.data.datasets import Dataset, load_dataset
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.config import load_config
     from mlp_cli.training.loop import Data, fit
     from mlp_cli.training.state import State
 
@@ -44,8 +44,8 @@ def products(batch, threads):
     """The matrix products of such an epoch, in the same buffers, and nothing else."""
     import numpy as np
 
+    from mlp_cli.blas import limit_threads
     from mlp_cli.nn import MLP, Parameters
-    from mlp_cli.training.blas import limit_threads
 
     limit_threads(threads)
     rng = np.random.default_rng(0)

@@ -24,11 +24,11 @@ import numpy as np
 from common import print_table
 from PIL import Image, ImageDraw, ImageFont
 
-from mlp_cli.cli.answers import Reader
+from mlp_cli.blas import limit_threads
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.blas import limit_threads
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.files import SHIPPED_MODEL, find_model
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import SHIPPED_MODEL, find_model
+from mlp_cli.model.reader import Reader
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from pages import page

@@ -15,11 +15,11 @@ import numpy as np
 from common import machine, print_table
 
 import mlp_cli.data.batches as batches
-import mlp_cli.nn.model as model
+import mlp_cli.nn.network as model
 import mlp_cli.training.loop as loop
+from mlp_cli.blas import limit_threads
+from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.blas import limit_threads
-from mlp_cli.training.config import load_config
 from mlp_cli.training.state import State
 
 WATCHED = [  # where a function is looked up, its name there, and what to show for it

@@ -11,11 +11,11 @@ import time
 import numpy as np
 import threadpoolctl
 
-from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.config import load_config
 from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.nn import MLP, Nesterov, Parameters, cross_entropy_dz, log_softmax
-from mlp_cli.training.config import load_config
 from mlp_cli.training.loop import Data, fit
 from mlp_cli.training.state import State
 

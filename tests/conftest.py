@@ -60,24 +60,29 @@ def train(mlp, data):
     return call
 
 
+PAGE = ("nn", "proof")  # the formulas, and what checks them
+
+
 @pytest.fixture
 def spoilt(tmp_path, monkeypatch):
-    """spoilt("layers", line, other): for the rest of the test mlp_cli.nn is a copy of itself, in which this line of
-    layers.py is another. Returns its mlp_cli.nn.checks."""
-    import mlp_cli.nn.checks
+    """spoilt("layers", line, other): for the rest of the test mlp_cli.nn and mlp_cli.proof are copies of themselves, in
+    which this line of nn/layers.py (or of "proof/checks") is another. Returns its mlp_cli.proof.checks."""
+    import mlp_cli.proof.checks
 
-    shutil.copytree(Path(mlp_cli.__file__).parent / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in PAGE:
+        source = Path(mlp_cli.__file__).parent / room
+        shutil.copytree(source, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+        monkeypatch.setattr(mlp_cli, room, getattr(mlp_cli, room))
     monkeypatch.setattr(mlp_cli, "__path__", [str(tmp_path)])
-    monkeypatch.setattr(mlp_cli, "nn", mlp_cli.nn)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    for name in [name for name in sys.modules if name.split(".")[:2] == ["mlp_cli", "nn"]]:
+    for name in [name for name in sys.modules if name.startswith(tuple(f"mlp_cli.{room}" for room in PAGE))]:
         monkeypatch.delitem(sys.modules, name)
 
     def load(file, line, replacement):
-        path = tmp_path / "nn" / f"{file}.py"
+        path = tmp_path / (f"{file}.py" if "/" in file else f"nn/{file}.py")
         source = path.read_text("utf-8")
         assert source.count(line) == 1
         path.write_text(source.replace(line, replacement), "utf-8")
-        return importlib.import_module("mlp_cli.nn.checks")
+        return importlib.import_module("mlp_cli.proof.checks")
 
     return load

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp_cli.nn import MLP, checks, model
+from mlp_cli.nn import MLP
+from mlp_cli.nn import network as model
 from mlp_cli.nn.layers import linear_da
-from mlp_cli.nn.trace import trace
+from mlp_cli.proof import checks
+from mlp_cli.proof.trace import trace
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mlp_cli
-from mlp_cli.training.config import presets
+from mlp_cli.config import presets
 
 TESTS = Path(__file__).parent
 BUGS = {
@@ -22,7 +22,7 @@ BUGS = {
     ),
     "sum for mean in db": (
         "nn/layers.py", "np.full(m, 1 / m, dtype)", "np.ones(m, dtype)",
-        "nn/test_model.py::test_the_gradient_of_a_batch_is_the_mean_of_the_gradients_of_its_examples",
+        "nn/test_network.py::test_the_gradient_of_a_batch_is_the_mean_of_the_gradients_of_its_examples",
     ),
     "1/m in da too": (
         "nn/layers.py", "np.matmul(dz, W.T, out=out)", "np.matmul(dz, W.T / len(dz), out=out)",
@@ -45,8 +45,8 @@ BUGS = {
         "nn/test_layers.py::test_an_activation_and_its_dz_belong_together",
     ),
     "no activation in the loop": (
-        "nn/model.py", "z if is_last else self.activation.g(z, out=z)", "z",
-        "nn/test_model.py::test_gradients_of_a_small_network_are_the_numerical_ones_parameter_by_parameter",
+        "nn/network.py", "z if is_last else self.activation.g(z, out=z)", "z",
+        "nn/test_network.py::test_gradients_of_a_small_network_are_the_numerical_ones_parameter_by_parameter",
     ),
     "momentum off": (
         "nn/optim.py", "v *= self.momentum\n        v += g", "v *= 0\n        v += g",
@@ -57,8 +57,8 @@ BUGS = {
         "nn/test_optim.py::test_nesterov_by_hand",
     ),
     "He's scale replaced by 1": (
-        "nn/model.py", "* self.activation.initial_std(*W.shape)", "* 1",
-        "nn/test_model.py::test_initial_weights_have_the_variance_of_he_or_glorot_and_biases_are_zero",
+        "nn/network.py", "* self.activation.initial_std(*W.shape)", "* 1",
+        "nn/test_network.py::test_initial_weights_have_the_variance_of_he_or_glorot_and_biases_are_zero",
     ),
     "batches shuffled, examples not": (
         "data/batches.py", "rng.permutation(indices)",

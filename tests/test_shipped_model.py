@@ -5,9 +5,9 @@ import json
 import numpy as np
 from PIL import Image
 
+from mlp_cli.config import load_config, to_table
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.config import load_config, to_table
-from mlp_cli.training.files import SHIPPED_MODEL
+from mlp_cli.model.find import SHIPPED_MODEL
 
 
 def test_eval_uses_it_when_there_is_no_run_and_it_reads_the_test_set(mlp):
@@ -29,7 +29,7 @@ def test_it_is_small_and_made_by_the_accurate_preset():
     facts = json.loads((SHIPPED_MODEL.parent / "run.json").read_text("utf-8"))
     assert facts["outcome"] == "finished"
     assert facts["command"][1:3] == ["train", "accurate"]
-    from mlp_cli.training.checkpoint import load_checkpoint
+    from mlp_cli.model.checkpoint import load_checkpoint
 
     config = load_checkpoint(SHIPPED_MODEL).metadata.config
     assert config == load_config("accurate", seed=config.seed)

@@ -42,11 +42,11 @@ def command(model, data, split, errors, predictions, as_json, fail_under):
     """
     import json
 
+    from mlp_cli.blas import limit_threads
     from mlp_cli.errors import BelowError
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.files import find_model
-    from mlp_cli.training.measure import measure
+    from mlp_cli.model.checkpoint import load_checkpoint
+    from mlp_cli.model.find import find_model
+    from mlp_cli.model.measure import measure
 
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
@@ -231,7 +231,7 @@ def _save_predictions(measurement, path):
     from pathlib import Path
 
     from mlp_cli.errors import OutputError
-    from mlp_cli.training.run import write_file
+    from mlp_cli.runs.folder import write_file
 
     classes, text = measurement.classes, io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

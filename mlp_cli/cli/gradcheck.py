@@ -31,9 +31,9 @@ def command(config, assignments, as_json):
     mlp gradcheck
     mlp gradcheck runs/001/config.toml
     """
-    from mlp_cli.nn import checks
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.config import load_config
+    from mlp_cli.blas import limit_threads
+    from mlp_cli.config import load_config
+    from mlp_cli.proof import checks
 
     settings = load_config("default" if config is None else config, assignments)
     sizes = (PIXELS, *settings.network.hidden, CLASSES)
@@ -178,6 +178,6 @@ def _index(entry):
 
 def _symbol(name):
     """dW⁽¹⁾ for W1."""
-    from mlp_cli.nn.trace import SUPERSCRIPTS
+    from mlp_cli.proof.trace import SUPERSCRIPTS
 
     return "direction" if name == "directions" else f"d{name[0]}⁽{name[1:].translate(SUPERSCRIPTS)}⁾"

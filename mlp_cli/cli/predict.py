@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from mlp_cli.cli.answers import PER_BATCH, Reader
-from mlp_cli.cli.table import printable
+from mlp_cli.model.reader import PER_BATCH, Reader
+from mlp_cli.printable import printable
 
 
 @click.command("predict")
@@ -48,11 +48,11 @@ def command(images, model, split, recursive, threshold, top, invert, show, save_
     mlp predict photo.jpg scans/ --show
     mlp predict form.png --split --json
     """
+    from mlp_cli.blas import limit_threads
     from mlp_cli.errors import ModelError
     from mlp_cli.images.mnist import SIDE
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.files import find_model
+    from mlp_cli.model.checkpoint import load_checkpoint
+    from mlp_cli.model.find import find_model
 
     if as_json + as_csv + show > 1:
         raise click.UsageError("--json, --csv and --show are three ways to print: choose one.")

@@ -31,9 +31,9 @@ def command(runs, data, out):
     import logging
     from pathlib import Path
 
+    from mlp_cli.blas import limit_threads
     from mlp_cli.errors import OutputError
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.run import write_file
+    from mlp_cli.runs.folder import write_file
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
     try:

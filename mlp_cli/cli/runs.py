@@ -27,9 +27,9 @@ def command(directory, order, test, as_json):
     mlp runs
     mlp runs --sort validation --json
     """
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.files import RUNS
-    from mlp_cli.training.runs import list_runs
+    from mlp_cli.blas import limit_threads
+    from mlp_cli.model.find import RUNS
+    from mlp_cli.runs.summary import list_runs
 
     limit_threads()
     missing = directory is None and not RUNS.exists()
@@ -51,7 +51,8 @@ def _json(summary):
 
 
 def _table(summaries, test):
-    from mlp_cli.cli.table import printable, table
+    from mlp_cli.cli.table import table
+    from mlp_cli.printable import printable
 
     header, align = ["run", "state", "epochs", "validation", "test", "seconds", "configuration"], "<<>>>><"
     rows = []
@@ -85,7 +86,7 @@ def _percent(share):
 
 def _change(change):
     """A key and its value, short: epochs=8."""
-    from mlp_cli.training.config import as_text
+    from mlp_cli.config import as_text
 
     key, value = change
     return f"{key.rpartition('.')[2]}={as_text(value)}".replace(" ", "")

@@ -3,11 +3,6 @@
 import unicodedata
 
 
-def printable(text):
-    """The text with what would not show, as a line break or half a letter, written as in Python."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 def columns(text):
     """How many columns of a terminal a text takes: wide letters, as those of Chinese, take two, accents none."""
     return sum(

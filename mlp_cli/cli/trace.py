@@ -33,11 +33,11 @@ def command(image, label, index, model, data, full, as_json):
     """
     import numpy as np
 
+    from mlp_cli.blas import limit_threads
     from mlp_cli.data.batches import to_inputs
-    from mlp_cli.nn.trace import trace
-    from mlp_cli.training.blas import limit_threads
-    from mlp_cli.training.checkpoint import load_checkpoint
-    from mlp_cli.training.files import find_model
+    from mlp_cli.model.checkpoint import load_checkpoint
+    from mlp_cli.model.find import find_model
+    from mlp_cli.proof.trace import trace
 
     if (image is None) == (index is None):
         raise click.UsageError("Give either an IMAGE with its --label, or the --index of a test image.")
@@ -77,7 +77,7 @@ def _class_number(label, classes):
 
 
 def _test_image(checkpoint, directory, index):
-    from mlp_cli.training.measure import load_split
+    from mlp_cli.model.measure import load_split
 
     dataset, _ = load_split(checkpoint, directory, "test")
     if index >= len(dataset):

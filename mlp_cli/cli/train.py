@@ -33,8 +33,8 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
     """
     import sys
 
-    from mlp_cli.training import session
-    from mlp_cli.training.config import load_config
+    from mlp_cli.config import load_config
+    from mlp_cli.runs import start
 
     if resume is not None and out is not None:
         raise click.UsageError("--resume goes on in the directory of the run; it cannot be combined with --out.")
@@ -42,9 +42,9 @@ def command(config, assignments, epochs, seed, data, threads, out, resume, as_js
     typed = ["mlp", *sys.argv[1:]]
     if resume is None:
         settings = load_config("default" if config is None else config, assignments, **options)
-        run, state, split, note = session.begin(settings, data, out, threads, typed)
+        run, state, split, note = start.begin(settings, data, out, threads, typed)
     else:
-        run, state, split, note = session.resume(resume, config, assignments, options, data, threads, typed)
+        run, state, split, note = start.resume(resume, config, assignments, options, data, threads, typed)
     if note:
         click.echo(f"note: {note}", err=True)
     _train(run, state, split, quiet)

@@ -1,9 +1,8 @@
 """The network by hand: every formula of docs/derivation.md, vectorised over the batch. numpy only."""
 
-from mlp_cli.nn.gradcheck import directional_derivative, numerical_gradient, relative_error
 from mlp_cli.nn.layers import ACTIVATIONS, Dropout
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax
-from mlp_cli.nn.model import MLP, Parameters
+from mlp_cli.nn.network import MLP, Parameters
 from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, WeightAverage
 
 __all__ = [
@@ -20,9 +19,6 @@ __all__ = [
     "WeightAverage",
     "cross_entropy",
     "cross_entropy_dz",
-    "directional_derivative",
     "log_softmax",
-    "numerical_gradient",
-    "relative_error",
     "softmax",
 ]

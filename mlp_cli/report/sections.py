@@ -4,9 +4,9 @@ import shlex
 
 import numpy as np
 
+from mlp_cli.config import as_text, flat, to_table
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.html import E, scrolling, table
-from mlp_cli.training.config import as_text, flat, to_table
 
 MISTAKES, UNITS, PAIRS = 50, 128, 10
 MOST_CLASSES = 50  # of a confusion matrix that is shown whole

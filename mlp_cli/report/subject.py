@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mlp_cli.data.augment import Strengths, Warp
+from mlp_cli.config import Config, load_config
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DataError, RunError
-from mlp_cli.training.checkpoint import Checkpoint, load_checkpoint
-from mlp_cli.training.config import Config, load_config
-from mlp_cli.training.files import BEST, CONFIG
+from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
+from mlp_cli.model.find import BEST, CONFIG
+from mlp_cli.model.measure import Measurement, measure
+from mlp_cli.runs.folder import read_facts, read_metrics
+from mlp_cli.runs.summary import Summary, summarise
 from mlp_cli.training.loop import Record
-from mlp_cli.training.measure import Measurement, measure
-from mlp_cli.training.run import read_facts, read_metrics
-from mlp_cli.training.runs import Summary, summarise
 
 WARPS = 7  # of each image that is shown
 WARPED_IMAGES = 10

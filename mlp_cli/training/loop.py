@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlp_cli.data.augment import Strengths, Warp
 from mlp_cli.data.batches import AHEAD, ahead, minibatches, to_inputs
 from mlp_cli.data.datasets import split_indices
+from mlp_cli.data.streams import Streams
+from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DivergedError
+from mlp_cli.model.answers import log_probabilities, loss_and_accuracy
 from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy, cross_entropy_dz, log_softmax
 from mlp_cli.nn.calibration import fit_temperature
-from mlp_cli.training.evaluate import log_probabilities, loss_and_accuracy
-from mlp_cli.training.state import Streams
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
@@ -137,7 +137,7 @@ def fit(state, data, config, after_step=None, in_background=None):
                 _check(loss, state, learning_rate)
                 if after_step:
                     after_step(state, loss)
-            log_y = log_probabilities(state.best_network(), data.validation.images)
+            log_y = log_probabilities(state.for_use(), data.validation.images)
             val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
         learning_rate = plan.learning_rate(state.step - 1)  # of the last step, also where it was taken before resuming
         _check(val_loss, state, learning_rate)

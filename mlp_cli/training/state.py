@@ -1,44 +1,13 @@
 """All that changes during a run: how it begins, and how it comes back from a checkpoint."""
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
 
-import msgspec
 import numpy as np
 
+from mlp_cli.data.streams import Streams
 from mlp_cli.errors import ModelError
+from mlp_cli.model.checkpoint import Progress
 from mlp_cli.nn import MLP, OPTIMIZERS, WeightAverage
-
-
-class Streams(NamedTuple):
-    """The independent random generators of a run, all from its seed: every kind of draw has its own."""
-
-    split: "np.random.Generator"
-    weights: "np.random.Generator"
-    batches: "np.random.Generator"
-    dropout: "np.random.Generator"
-
-    @classmethod
-    def from_seed(cls, seed):
-        """New generators, each at its start."""
-        return cls(*np.random.default_rng(seed).spawn(len(cls._fields)))
-
-
-class Progress(msgspec.Struct, kw_only=True):
-    """The part of the state that is neither tensor nor counted in epochs and steps.
-
-    Batches are drawn ahead of the loop, so of their generator the state at the beginning of the epoch is kept, and
-    resuming draws the epoch's batches again; dropout masks are drawn in the step, so of theirs the state is the present
-    one, set when it is asked for.
-    """
-
-    epoch_loss: float = 0.0  # summed over the examples of this epoch so far
-    epoch_correct: int = 0  # of the examples of this epoch so far
-    best_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
-    best_accuracy: float = 0.0
-    improved_epoch: Annotated[int, msgspec.Meta(ge=0)] = 0  # of the last improvement of it, for patience
-    batches_rng: dict
-    dropout_rng: dict
 
 
 @dataclass
@@ -89,7 +58,7 @@ class State:
         return state
 
     def tensors(self):
-        """What a checkpoint for resuming holds beside `best_network`, by name; the arrays themselves, not copies."""
+        """What a checkpoint for resuming holds beside `for_use`, by name; the arrays themselves, not copies."""
         tensors = {"parameters": self.network.parameters.flat}
         tensors |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
         if self.average:
@@ -115,7 +84,7 @@ class State:
         progress.epoch_loss, progress.epoch_correct = 0.0, 0
         progress.batches_rng = _get(self.streams.batches)
 
-    def best_network(self):
+    def for_use(self):
         """The network to validate and keep, a copy: of the averaged parameters where they are averaged, and for inputs
         as they are. It needs no mean, since (x − μ) W + b = x W + (b − μW).
         """

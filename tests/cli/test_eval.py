@@ -11,7 +11,7 @@ from PIL import Image
 from samples import blobs, write_data
 
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.model.checkpoint import load_checkpoint
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from pages import page
 from PIL import Image
 
-from mlp_cli.cli.answers import Answer, Mark
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.evaluate import log_probabilities
-from mlp_cli.training.files import SHIPPED_MODEL
+from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.reader import Answer, Mark
 
 
 @pytest.fixture(scope="module")
@@ -300,12 +300,12 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
 
 def test_large_pages_do_not_wait_for_a_hundred(mlp, model, tmp_path, monkeypatch):
     """So that a folder of photos takes no more memory than a few of them."""
-    from mlp_cli.cli import answers
+    from mlp_cli.model import reader
 
-    monkeypatch.setattr(answers, "BATCH_PIXELS", 3 * 40 * 40)
+    monkeypatch.setattr(reader, "BATCH_PIXELS", 3 * 40 * 40)
     batches = []
-    judged = answers.Reader._judged
-    monkeypatch.setattr(answers.Reader, "_judged", lambda self, some: batches.append(len(some)) or judged(self, some))
+    judged = reader.Reader._judged
+    monkeypatch.setattr(reader.Reader, "_judged", lambda self, some: batches.append(len(some)) or judged(self, some))
     picture = np.zeros((40, 40), np.uint8)
     picture[10:30, 18:22] = 255
     pages = [Image.fromarray(picture)] * 7

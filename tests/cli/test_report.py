@@ -18,7 +18,7 @@ from PIL import Image
 from samples import BASE, quietly
 
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.model.checkpoint import load_checkpoint
 
 EMPTY = {"meta", "link", "br", "img"}  # elements of HTML that have no end tag
 WARPS = ("augmentation.rotation=20", "augmentation.shift=1", "augmentation.groups=2")

@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 from samples import RUN_FILES, blobs, write_data
 
-from mlp_cli.training.run import Run
+from mlp_cli.runs.folder import Run
 
 # Everything that has a state of its own: warps, dropout, the moving average, AdamW, and checkpoints within an epoch
 # of 10 steps and at its very end, before it is validated.
@@ -73,13 +73,15 @@ def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path
         return [sys.executable, "-m", "mlp_cli", "train", *args]
 
     settings = [*SETTINGS, "--set", "training.validation=100", "--epochs", "60"]
+    started = time.monotonic()
     subprocess.run(command("plain", "--data", data, *settings, "--out", "whole", "--quiet"), cwd=tmp_path, check=True)
+    seconds = time.monotonic() - started
     start = command("plain", "--data", data, *settings, "--out", "run", "--quiet")
     subprocess.run([*start, "--epochs", "0"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     moments, kills = random.Random(0), 0
     for _ in range(4):
         process = subprocess.Popen(command("--resume", "run", "--epochs", "60", "--quiet"), cwd=tmp_path)
-        time.sleep(moments.uniform(0.4, 0.8))  # from the middle of the imports on
+        time.sleep(moments.uniform(0.3, 0.9) * seconds)  # from the middle of the imports on
         process.kill()
         kills += process.wait() == -9
         assert (tmp_path / "run/metrics.csv").read_bytes().endswith(b"\n")

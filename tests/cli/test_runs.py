@@ -9,7 +9,7 @@ from samples import BASE, quietly
 
 from mlp_cli.cli.runs import ORDERS
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.model.checkpoint import load_checkpoint
 
 
 def set_facts(run, **changes):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from mlp_cli.cli.trace import _class_number
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.files import SHIPPED_MODEL
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import SHIPPED_MODEL
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from samples import RUN_FILES
 
-from mlp_cli.training.checkpoint import load_checkpoint
+from mlp_cli.model.checkpoint import load_checkpoint
 
 
 def names(directory):

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from mlp_cli.data.augment import Strengths, Warp
 from mlp_cli.data.batches import AHEAD, ahead, minibatches, to_inputs
 from mlp_cli.data.datasets import Dataset
+from mlp_cli.data.warps import Strengths, Warp
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pages import page
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare, split
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.evaluate import log_probabilities
-from mlp_cli.training.files import SHIPPED_MODEL
+from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import SHIPPED_MODEL
 
 N = 30
 

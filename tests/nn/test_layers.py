@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from mlp_cli.nn import ACTIVATIONS, numerical_gradient, relative_error
+from mlp_cli.nn import ACTIVATIONS
 from mlp_cli.nn.layers import glorot, he, linear, linear_da, linear_db, linear_dW, sigmoid
+from mlp_cli.proof.differences import numerical_gradient, relative_error
 
 M, D, H = 5, 4, 3
 

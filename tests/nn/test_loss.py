@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.nn import cross_entropy, cross_entropy_dz, log_softmax, numerical_gradient, relative_error, softmax
+from mlp_cli.nn import cross_entropy, cross_entropy_dz, log_softmax, softmax
 from mlp_cli.nn.loss import softmax_jacobian
+from mlp_cli.proof.differences import numerical_gradient, relative_error
 
 
 @pytest.fixture

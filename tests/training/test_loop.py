@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from samples import BASE
 
+from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import DivergedError
 from mlp_cli.nn import MLP, SCHEDULES, SGD
-from mlp_cli.training.config import load_config
 from mlp_cli.training.loop import Data, fit
 from mlp_cli.training.state import State
 
@@ -111,7 +111,7 @@ def test_centered_inputs_train_on_images_less_their_mean_and_give_a_network_for_
     for _ in range(3):
         SGD(witness.parameters).step(witness.gradients(x - mean, labels), config.training.learning_rate)
     np.testing.assert_allclose(state.network.parameters.flat, witness.parameters.flat, atol=1e-6)
-    logits = state.best_network().forward(x)[-1]
+    logits = state.for_use().forward(x)[-1]
     np.testing.assert_allclose(logits, witness.forward(x - mean)[-1], atol=1e-5)
     assert np.abs(logits - witness.forward(x)[-1]).max() > 0.01  # so the mean does matter
 

@@ -18,16 +18,19 @@ import msgspec
 import numpy as np
 import threadpoolctl
 
+from mlp_cli.config import to_toml
 from mlp_cli.errors import DivergedError, RunError
-from mlp_cli.training.checkpoint import FORMAT, Metadata, to_bytes
-from mlp_cli.training.config import to_toml
-from mlp_cli.training.files import BEST, CONFIG, LAST, METRICS, RUN, RUNS
+from mlp_cli.model.checkpoint import FORMAT, Metadata, to_bytes
+from mlp_cli.model.find import BEST, CONFIG, LAST, RUNS
 from mlp_cli.training.loop import Record
 
 try:
     import fcntl
 except ImportError:  # Windows: runs are not locked there
     fcntl = None
+
+
+RUN, METRICS = "run.json", "metrics.csv"
 
 
 class Run:
@@ -149,7 +152,7 @@ class Run:
             temperature=state.temperature,
             progress=state.present_progress() if for_resume else None,
         )
-        return to_bytes(state.best_network(), metadata, state.tensors() if for_resume else {})
+        return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})
 
     def _write_facts(self):
         self.write(RUN, json.dumps(self.facts, indent=2) + "\n")

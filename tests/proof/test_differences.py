@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.nn import directional_derivative, numerical_gradient, relative_error
-from mlp_cli.nn.gradcheck import largest_error
+from mlp_cli.proof.differences import directional_derivative, largest_error, numerical_gradient, relative_error
 
 
 def test_numerical_gradient_of_a_polynomial_is_its_derivative_and_x_is_put_back():

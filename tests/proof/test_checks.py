@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import mlp_cli
-from mlp_cli.nn import ACTIVATIONS, checks
+from mlp_cli.nn import ACTIVATIONS
+from mlp_cli.proof import checks
 
 SIZES = (9, 5, 3)
 FORMULAS = [row.formula for row in checks.check_formulas()]
@@ -104,33 +105,33 @@ BUGS = {
         ["dz = da ⊙ (1 − a²)"],
     ),
     "no activation in the loop": (
-        "model", "z if is_last else self.activation.g(z, out=z)", "z",
+        "network", "z if is_last else self.activation.g(z, out=z)", "z",
         ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"],
     ),
-    "activation on the logits": ("model", "z if is_last else ", "", ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"]),
-    "sum for mean of the loss": ("model", "labels).mean())", "labels).sum())", ["L = (1/m) Σ Lᵢ"]),
+    "activation on the logits": ("network", "z if is_last else ", "", ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"]),
+    "sum for mean of the loss": ("network", "labels).mean())", "labels).sum())", ["L = (1/m) Σ Lᵢ"]),
     "weights of the layer below": (
-        "model", "self.parameters.W[l], out", "self.parameters.W[l - 1], out",
+        "network", "self.parameters.W[l], out", "self.parameters.W[l - 1], out",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "outputs of the layer for its inputs": (
-        "model", "linear_dW(a[l], dz,", "linear_dW(a[l + 1], dz,",
+        "network", "linear_dW(a[l], dz,", "linear_dW(a[l + 1], dz,",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "no activation on the way back": (
-        "model", "dz = self.activation.dz(da, g, out=da)", "dz = da",
+        "network", "dz = self.activation.dz(da, g, out=da)", "dz = da",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "mask dropped in forward": (
-        "model", "a[l] *= dropout.masks[l - 1]", "pass",
+        "network", "a[l] *= dropout.masks[l - 1]", "pass",
         ["a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask⁽ˡ⁾"],
     ),
     "mask dropped in backward": (
-        "model", "da *= dropout.masks[l - 1]", "pass",
+        "network", "da *= dropout.masks[l - 1]", "pass",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "g′ at the masked a": (
-        "model", "g = a[l] * (1 - dropout.share)", "g = a[l]",
+        "network", "g = a[l] * (1 - dropout.share)", "g = a[l]",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "decay without the learning rate": (

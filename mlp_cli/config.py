@@ -146,9 +146,9 @@ def to_toml(config):
 
 def presets():
     """The presets by name, in the order to show them: {name: path}."""
-    folder = Path(__file__).parents[1] / "configs"  # as installed …
+    folder = Path(__file__).parent / "configs"  # as installed …
     if not folder.is_dir():
-        folder = Path(__file__).parents[2] / "configs"  # … and in a source tree
+        folder = Path(__file__).parents[1] / "configs"  # … and in a source tree
     return {name: folder / f"{name}.toml" for name in PRESET_ORDER}
 
 

@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 
 from mlp_cli.data.datasets import MNIST, known_name, load_dataset, split_indices
+from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
+from mlp_cli.model.answers import log_probabilities
 from mlp_cli.nn import cross_entropy, metrics
 from mlp_cli.nn.calibration import calibrated
-from mlp_cli.training.evaluate import log_probabilities
-from mlp_cli.training.state import Streams
 
 
 @dataclass(frozen=True)

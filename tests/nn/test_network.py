@@ -8,11 +8,9 @@ from mlp_cli.nn import (
     Parameters,
     cross_entropy,
     cross_entropy_dz,
-    directional_derivative,
     log_softmax,
-    numerical_gradient,
-    relative_error,
 )
+from mlp_cli.proof.differences import directional_derivative, numerical_gradient, relative_error
 
 
 def network(sizes, activation="relu", seed=0, dtype=np.float64):

@@ -5,12 +5,12 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlp_cli.config import differences, load_config, presets
 from mlp_cli.errors import DataError, MlpError, ModelError, RunError
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.config import differences, load_config, presets
-from mlp_cli.training.files import BEST, CONFIG, LAST, METRICS, RUN
-from mlp_cli.training.measure import measure
-from mlp_cli.training.run import is_locked, read_facts, read_metrics
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import BEST, CONFIG, LAST
+from mlp_cli.model.measure import measure
+from mlp_cli.runs.folder import METRICS, RUN, is_locked, read_facts, read_metrics
 
 
 @dataclass

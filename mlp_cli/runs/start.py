@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from mlp_cli.blas import limit_threads
+from mlp_cli.config import as_text, differences, load_config
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ConfigError, ModelError, RunError
-from mlp_cli.training.blas import limit_threads
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.config import as_text, differences, load_config
-from mlp_cli.training.files import CONFIG, LAST
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import CONFIG, LAST
+from mlp_cli.runs.folder import Run, make_directory, read_facts
 from mlp_cli.training.loop import Data, Plan, out_of_patience
-from mlp_cli.training.run import Run, make_directory, read_facts
 from mlp_cli.training.state import State
 
 # What may change when a run goes on: it changes no step that was taken.

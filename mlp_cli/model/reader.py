@@ -6,9 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 
-import click
-
-from mlp_cli.cli.table import printable
+from mlp_cli.printable import printable
 
 STDIN = "-"
 NOTHING = "-"
@@ -142,7 +140,7 @@ class Reader:
         from mlp_cli.errors import ImageError
         from mlp_cli.images.digits import prepare, split
 
-        path = click.format_filename(file)
+        path = _name(file)
         pages = _pages(file, path)
         for number in itertools.count(1):
             answer = self._answer(path if number == 1 else f"{path}#{number}")
@@ -163,8 +161,8 @@ class Reader:
     def _judged(self, answers):
         import numpy as np
 
+        from mlp_cli.model.answers import log_probabilities
         from mlp_cli.nn.calibration import calibrated
-        from mlp_cli.training.evaluate import log_probabilities
 
         marks = [mark for answer in answers for mark in answer.marks]
         if marks:
@@ -175,6 +173,11 @@ class Reader:
         for answer in answers:
             answer.judge()
         return answers
+
+
+def _name(file):
+    """The path as text that can be printed, whatever bytes are in it."""
+    return os.fsencode(file).decode("utf-8", "replace")
 
 
 def _pages(file, name):

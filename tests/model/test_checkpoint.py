@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from mlp_cli.config import load_config
 from mlp_cli.errors import ModelError
+from mlp_cli.model.checkpoint import FORMAT, Metadata, load_checkpoint, to_bytes
 from mlp_cli.nn import MLP
-from mlp_cli.training.checkpoint import FORMAT, Metadata, load_checkpoint, to_bytes
-from mlp_cli.training.config import load_config
 from mlp_cli.training.state import Progress
 
 CONFIG = load_config(assignments=["network.hidden=[3]"])

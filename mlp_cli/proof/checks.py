@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlp_cli.nn.gradcheck import directional_derivative, largest_error, numerical_gradient
 from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax, softmax_jacobian
-from mlp_cli.nn.model import MLP, Parameters
+from mlp_cli.nn.network import MLP, Parameters
 from mlp_cli.nn.optim import OPTIMIZERS, SGD
-from mlp_cli.nn.trace import trace
+from mlp_cli.proof.differences import directional_derivative, largest_error, numerical_gradient
+from mlp_cli.proof.trace import trace
 
 TOLERANCE = 1e-7
 SMALL = (7, 6, 5, 4)

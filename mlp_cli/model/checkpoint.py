@@ -17,17 +17,33 @@ import safetensors
 import safetensors.numpy
 from msgspec import Meta
 
+from mlp_cli.config import Config
 from mlp_cli.errors import ModelError
 from mlp_cli.nn import MLP
 from mlp_cli.nn.calibration import HIGHEST, LOWEST
-from mlp_cli.training.config import Config
-from mlp_cli.training.state import Progress
 
 FORMAT = 1
 
 
 Count = Annotated[int, Meta(ge=0)]
 Side = Annotated[int, Meta(ge=1, le=65535)]  # of an image, in pixels
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """The part of the state of training that is neither tensor nor counted in epochs and steps.
+
+    Batches are drawn ahead of the loop, so of their generator the state at the beginning of the epoch is kept, and
+    resuming draws the epoch's batches again; dropout masks are drawn in the step, so of theirs the state is the present
+    one, set when it is asked for.
+    """
+
+    epoch_loss: float = 0.0  # summed over the examples of this epoch so far
+    epoch_correct: int = 0  # of the examples of this epoch so far
+    best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
+    best_accuracy: float = 0.0
+    improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement of it, for patience
+    batches_rng: dict
+    dropout_rng: dict
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):

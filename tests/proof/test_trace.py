@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from mlp_cli.config import load_config
 from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import SHIPPED_MODEL
 from mlp_cli.nn import ACTIVATIONS, MLP, Parameters
-from mlp_cli.nn.trace import trace
-from mlp_cli.training.checkpoint import load_checkpoint
-from mlp_cli.training.config import load_config
-from mlp_cli.training.files import SHIPPED_MODEL
+from mlp_cli.proof.trace import trace
 from mlp_cli.training.loop import _step
 from mlp_cli.training.state import Progress, State, Streams
 

@@ -1,7 +1,7 @@
 import pytest
 
+from mlp_cli.config import PRESET_ORDER, Config, load_config, presets, to_toml
 from mlp_cli.errors import ConfigError
-from mlp_cli.training.config import PRESET_ORDER, Config, load_config, presets, to_toml
 
 
 @pytest.fixture

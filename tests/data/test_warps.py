@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.data.augment import MARGIN, Strengths, Warp
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.warps import MARGIN, Strengths, Warp
 
 SHAPE = (28, 28)
 ALL = Strengths(rotation=10, scale=0.1, shear=0.15, shift=1.5, elastic=1.0, smoothness=4)

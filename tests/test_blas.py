@@ -3,7 +3,7 @@
 import pytest
 import threadpoolctl
 
-from mlp_cli.training.blas import DEFAULT_THREADS, limit_threads
+from mlp_cli.blas import DEFAULT_THREADS, limit_threads
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(2, 2), (1, 1), (None, DEFAULT_THREADS)])

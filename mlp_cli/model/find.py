@@ -1,4 +1,4 @@
-"""The files of a run directory by name, and the checkpoint that MODEL means on the command line."""
+"""The checkpoint that MODEL means on the command line."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from mlp_cli.errors import ModelError
 
 RUNS = Path("runs")
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "mnist.safetensors"
-CONFIG, RUN, METRICS, LAST, BEST = "config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"
+CONFIG, LAST, BEST = "config.toml", "last.safetensors", "best.safetensors"  # in a run directory
 
 
 def find_model(model=None):

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from mlp_cli.errors import RunError
-from mlp_cli.training.run import make_directory, write_file
+from mlp_cli.runs.folder import make_directory, write_file
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,19 @@
+"""The random generators of a run: everything that is drawn comes from its seed, each kind of draw from its own."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Streams(NamedTuple):
+    """The independent random generators of a run, all from its seed."""
+
+    split: np.random.Generator
+    weights: np.random.Generator
+    batches: np.random.Generator
+    dropout: np.random.Generator
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "Streams":
+        """New generators, each at its start."""
+        return cls(*np.random.default_rng(seed).spawn(len(cls._fields)))

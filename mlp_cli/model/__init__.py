@@ -1,0 +1,1 @@
+"""A trained network: its checkpoint, its answers, how good they are, and the reader of pictures."""

@@ -1,0 +1,1 @@
+"""The derivation, executed: every formula against a witness, and every number of one example."""
