@@ -51,7 +51,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
     validation until then (None before the first), and so is `temperature`, by which to divide the logits for calibrated
-    probabilities. `progress` is what only `--resume` needs.
+    probabilities. Below `threshold`, the largest calibrated probability is that of no digit: `predict` refuses. `progress` is what only `--resume` needs.
     """
 
     format: int
@@ -65,6 +65,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     val_accuracy: float | None = None
     val_loss: float | None = None
     temperature: Annotated[float, Meta(ge=LOWEST, le=HIGHEST)] = 1.0
+    threshold: Annotated[float, Meta(ge=0, le=1)] = 0.0
     progress: Progress | None = None
 
 
