@@ -51,7 +51,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
     validation until then (None before the first), and so is `temperature`, by which to divide the logits for calibrated
-    probabilities. Below `threshold`, the largest calibrated probability is that of no digit: `predict` refuses. `progress` is what only `--resume` needs.
+    probabilities. An answer whose calibrated probability lies below `threshold` is refused: it looks like no digit.
+    `progress` is what only `--resume` needs.
     """
 
     format: int
