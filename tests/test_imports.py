@@ -74,8 +74,8 @@ def test_reading_a_picture_imports_no_more_of_numpy_than_it_needs():
     """numpy.ma, which np.median and others import when they are called, would be a tenth of the start of `predict`."""
     code = (
         "import sys; import numpy as np; from mlp_cli.images.decode import Page; "
-        "from mlp_cli.images.digits import prepare, split; "
+        "from mlp_cli.images.digits import prepare; from mlp_cli.images.rows import find_rows; "
         "page = np.full((90, 90), 240, np.uint8); page[20:70, 40:47] = 10; page[20:70, 70:77] = 10; "
-        "prepare(Page(page[:, :60]), ''); split(Page(page), ''); print('numpy.ma' in sys.modules)"
+        "prepare(Page(page[:, :60]), ''); find_rows(Page(page), ''); print('numpy.ma' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -1,12 +1,11 @@
 """From a grey page to the digits on it, prepared the way MNIST's own images were."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlp_cli.errors import ImageError
-from mlp_cli.images.ink import find_ink, quantile
+from mlp_cli.images.ink import find_ink
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
 from mlp_cli.images.mnist import is_mnist_like, normalise, tight_box
 from mlp_cli.images.strokes import weigh
@@ -16,7 +15,6 @@ DUST = 0.08  # what is shorter is no part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
 ANOTHER = 0.5  # what is longer, and beside it, is another digit
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
-MOST_DIGITS = 200  # of a page
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,10 @@ def prepare(page, name, invert="auto"):
     `invert` is "yes" for dark ink on light paper, "no" for light on dark, "auto" to see. Raises ImageError, with
     `name`, for a page without ink, or without anything like a single digit.
     """
-    whole = _as_it_is(page, invert)
+    whole = as_it_is(page, invert)
     if whole:
         return whole
-    ink, marks, frames, actions = _marks(page, name, invert)
+    ink, marks, frames, actions = find_marks(page, name, invert)
     field, inside = _field(marks, frames)
     chosen = _one(marks, field, inside)
     largest = marks.side[chosen].max()
@@ -49,25 +47,10 @@ def prepare(page, name, invert="auto"):
         raise ImageError(f"{name}: has nothing like a single digit on it")
     if others:
         raise ImageError(f"{name}: has {others + 1} things like a digit on it; --split reads several")
-    return _cut(page, ink, marks, chosen, actions + _dropped(~chosen))
+    return cut(page, ink, marks, chosen, actions + dropped(~chosen))
 
 
-def split(page, name, invert="auto"):
-    """The digits on a Page in reading order: a list of rows, each a list of Digits from left to right.
-
-    Digits must not touch each other. Arguments and errors are those of `prepare`.
-    """
-    whole = _as_it_is(page, invert)
-    if whole:
-        return [[whole]]
-    ink, marks, frames, actions = _marks(page, name, invert)
-    groups = _each(marks, frames, name)
-    boxes = np.array([around(marks.box[group]) for group in groups])
-    actions += _dropped(~np.any(groups, axis=0))
-    return [[_cut(page, ink, marks, groups[i], actions) for i in row] for row in _rows(boxes)]
-
-
-def _as_it_is(page, invert):
+def as_it_is(page, invert):
     """The Digit of a page that is an MNIST image already, or its negative; else None."""
     for inverted in (False, True):
         light = 255 - page.levels if inverted else page.levels
@@ -76,7 +59,7 @@ def _as_it_is(page, invert):
     return None
 
 
-def _marks(page, name, invert):
+def find_marks(page, name, invert):
     ink = find_ink(page.levels, invert)
     if ink is None:
         forced = {"yes": " of dark ink; see --invert", "no": " of light ink; see --invert"}.get(invert, "")
@@ -124,67 +107,7 @@ def _one(marks, field, inside):
         chosen = more
 
 
-def _each(marks, frames, name):
-    """Which pieces make each of the digits: a list of masks (n,)."""
-    allowed = np.ones(len(marks), bool)
-    if len(frames):
-        inside = np.any([(gaps(frame, marks.box) == 0).all(axis=1) for frame in frames], axis=0)
-        allowed = inside if inside.any() else allowed
-    usual = _usual_side(marks, allowed & ~marks.at_border() if (allowed & ~marks.at_border()).any() else allowed)
-    allowed &= marks.side <= np.where(marks.at_border(), 1.7, 3) * usual
-    main = allowed & (marks.size[:, 1] >= 0.4 * usual)
-    if not 0 < main.sum() <= MOST_DIGITS:
-        raise ImageError(f"{name}: has nothing like digits on it")
-    groups = [np.arange(len(marks)) == i for i in np.flatnonzero(main)]
-    # The parts of one digit stand above each other: the roof of a 5, the two halves of a broken 8.
-    merged = True
-    while merged:
-        merged = False
-        for a, b in itertools.combinations(range(len(groups)), 2):
-            one, other = (around(marks.box[groups[i]]) for i in (a, b))
-            both = around(np.array([one, other]))
-            shared = min(one[2], other[2]) - max(one[0], other[0])
-            narrower = min(one[2] - one[0], other[2] - other[0])
-            gap = gaps(one, other[None])[0, 1]
-            if shared >= 0.5 * narrower and gap <= 0.25 * usual and both[3] - both[1] <= 1.6 * usual:
-                groups[a] = groups[a] | groups.pop(b)
-                merged = True
-                break
-    boxes = np.array([around(marks.box[group]) for group in groups])
-    for i in np.flatnonzero(allowed & ~main & (marks.side >= DUST * usual)):
-        distances = np.hypot(*gaps(marks.box[i], boxes).T)
-        if distances.min() <= NEAR * usual:
-            groups[distances.argmin()][i] = True
-    return groups
-
-
-def _usual_side(marks, allowed):
-    """The longer side of a typical digit: half of all that is written is in pieces at least as long."""
-    sides = np.sort(marks.side[allowed])
-    return sides[np.searchsorted(np.cumsum(sides), sides.sum() / 2)]
-
-
-def _rows(boxes):
-    """The indices of boxes (n, 4) in reading order: rows from the top, each from the left.
-
-    A row goes on with the nearest box to the right if that box in turn has none nearer to its left, so that rows may
-    climb or fall.
-    """
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    usual = quantile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 0.5)
-    right = centres[:, 0] - centres[:, :1]  # [i, j]: how far j is to the right of i
-    off = np.abs(centres[:, 1] - centres[:, 1:])
-    distance = np.where((right > 0) & (off <= usual), right + 3 * off, np.inf)
-    row = np.arange(len(boxes))
-    for i, j in enumerate(distance.argmin(axis=1)):
-        if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
-            row[row == row[j]] = row[i]
-    rows = [np.flatnonzero(row == number) for number in sorted(set(row.tolist()))]
-    rows.sort(key=lambda members: centres[members, 1].mean())
-    return [members[np.argsort(centres[members, 0])].tolist() for members in rows]
-
-
-def _cut(page, ink, marks, chosen, actions):
+def cut(page, ink, marks, chosen, actions):
     """The Digit of the chosen pieces."""
     box = around(marks.box[chosen])
     left, top, right, bottom = box
@@ -196,7 +119,7 @@ def _cut(page, ink, marks, chosen, actions):
     return Digit(image, tuple(place), ink.inverted, (*actions, weighed) if weighed else tuple(actions))
 
 
-def _dropped(pieces):
+def dropped(pieces):
     """What is said of pieces (n,) that are part of no digit."""
     number = int(pieces.sum())
     if not number:

@@ -138,7 +138,8 @@ class Reader:
     def _prepared(self, file):
         """The Answers to the pages of a file, as yet without probabilities."""
         from mlp_cli.errors import ImageError
-        from mlp_cli.images.digits import prepare, split
+        from mlp_cli.images.digits import prepare
+        from mlp_cli.images.rows import find_rows
 
         path = _name(file)
         pages = _pages(file, path)
@@ -148,7 +149,7 @@ class Reader:
                 answer.page = next(pages, None)
                 if answer.page is None:
                     return
-                rows = split(answer.page, answer.path, self.invert) if self.split else None
+                rows = find_rows(answer.page, answer.path, self.invert) if self.split else None
                 rows = rows or [[prepare(answer.page, answer.path, self.invert)]]
                 answer.marks = [Mark(row, digit) for row, digits in enumerate(rows) for digit in digits]
             except ImageError as error:

@@ -8,7 +8,8 @@ from PIL import Image
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
-from mlp_cli.images.digits import prepare, split
+from mlp_cli.images.digits import prepare
+from mlp_cli.images.rows import find_rows
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +103,12 @@ def test_noise_is_no_digit(deviation):
 def test_specks_are_what_is_part_of_no_digit(mnist):
     """Three digits, each far from the others, and four specks far from all."""
     page = drawn([[mnist[2], mnist[14], mnist[37]]], np.random.default_rng(0), spacing=50, noise=0)
-    ((*digits,),) = split(Page(page), "it")
+    ((*digits,),) = find_rows(Page(page), "it")
     assert len(digits) == 3
     assert not any("dropped" in action for digit in digits for action in digit.actions)
     for x in (8, 300, 700, 1000):
         page[8:12, x : x + 4] = 40
-    ((*digits,),) = split(Page(page), "it")
+    ((*digits,),) = find_rows(Page(page), "it")
     assert all("4 specks dropped" in digit.actions for digit in digits)
 
 
@@ -116,11 +117,11 @@ def test_boxes_are_around_the_ink():
     page[40:160, 100:112] = 20
     page[40:160, 200:212] = 20
     assert prepare(Page(page[:, :150]), "it").box == (100, 40, 112, 160)
-    ((one, other),) = split(Page(page, scale=3), "it")
+    ((one, other),) = find_rows(Page(page, scale=3), "it")
     assert (one.box, other.box) == ((300, 120, 336, 480), (600, 120, 636, 480))
 
 
-@pytest.mark.parametrize("read", [prepare, split])
+@pytest.mark.parametrize("read", [prepare, find_rows])
 @pytest.mark.parametrize("turned", [False, True])
 def test_pages_of_a_few_pixels_are_read_or_refused(read, turned):
     rng = np.random.default_rng(0)

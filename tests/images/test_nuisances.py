@@ -9,7 +9,8 @@ from pages import page
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
-from mlp_cli.images.digits import prepare, split
+from mlp_cli.images.digits import prepare
+from mlp_cli.images.rows import find_rows
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import SHIPPED_MODEL
@@ -61,7 +62,7 @@ def test_pages_of_several_digits_are_read_in_order(network, mnist):
     for _ in range(10):
         rows = [rng.integers(0, len(mnist), rng.integers(1, 5)) for _ in range(rng.integers(1, 4))]
         images = [[mnist.images[i].reshape(28, 28) for i in row] for row in rows]
-        found = split(Page(page(images, rng)), "it")
+        found = find_rows(Page(page(images, rng)), "it")
         right += [read(network, row).tolist() for row in found] == [mnist.labels[row].tolist() for row in rows]
     assert right >= 9
 
