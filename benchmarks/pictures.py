@@ -190,7 +190,7 @@ def main():
     limit_threads()
     checkpoint = load_checkpoint(find_model(options.model))
     print(f"model: {checkpoint}\n")
-    reader = Reader(checkpoint, "auto", options.split, 0)
+    reader = Reader(checkpoint, None, options.split, 0)
     with tempfile.TemporaryDirectory() as folder:
         rows = labelled(options.csv) if options.csv else simulated(options.simulate, options.split, Path(folder))
         results = [read(reader, *each) for each in rows]

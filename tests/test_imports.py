@@ -18,7 +18,7 @@ def room_of(path):
 
 
 NUMBERS = {"numpy"}
-IMAGES = {"PIL", "cc3d", "cv2", "pillow_heif"}
+IMAGES = {"PIL", "cv2", "pillow_heif"}
 LOWEST = {"errors", "printable", "nn"}
 LOW = LOWEST | {"blas", "config", "data"}
 ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
@@ -76,6 +76,6 @@ def test_reading_a_picture_imports_no_more_of_numpy_than_it_needs():
         "import sys; import numpy as np; from mlp_cli.images.decode import Page; "
         "from mlp_cli.images.digits import prepare; from mlp_cli.images.rows import find_rows; "
         "page = np.full((90, 90), 240, np.uint8); page[20:70, 40:47] = 10; page[20:70, 70:77] = 10; "
-        "prepare(Page(page[:, :60]), ''); find_rows(Page(page), ''); print('numpy.ma' in sys.modules)"
+        "prepare(Page(page[:, :60])); find_rows(Page(page)); print('numpy.ma' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

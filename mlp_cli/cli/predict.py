@@ -70,7 +70,7 @@ def command(images, model, split, recursive, threshold, top, invert, show, save_
         _make_new(save_prepared)
     click.echo(f"model: {checkpoint}", err=True)
     limit_threads()
-    reader = Reader(checkpoint, invert, split, threshold)
+    reader = Reader(checkpoint, {"yes": True, "no": False}.get(invert), split, threshold)
     files = [file for image in images for file in _files(image, recursive)]
     if as_csv:
         click.echo(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))

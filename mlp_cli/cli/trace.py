@@ -90,7 +90,7 @@ def _picture(checkpoint, file):
     import io
     import sys
 
-    from mlp_cli.errors import ModelError
+    from mlp_cli.errors import ImageError, ModelError
     from mlp_cli.images.decode import decode
     from mlp_cli.images.digits import prepare
     from mlp_cli.images.mnist import SIDE
@@ -103,7 +103,10 @@ def _picture(checkpoint, file):
     name = click.format_filename(file)
     if file == STDIN:
         name, file = "standard input", io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
-    return prepare(decode(file, name), name).image, name
+    try:
+        return prepare(decode(file)).image, name
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
 
 
 def _table(quantities):

@@ -28,36 +28,33 @@ class Page:
     scale: float = 1.0
 
 
-def decode(file, name):
+def decode(file):
     """The first Page of a picture file (path or binary stream).
 
     Upright by its EXIF orientation; transparent parts are paper; of an animation the first frame; 16-bit, 32-bit and
     float pictures are stretched from their darkest to their brightest value; large photos are reduced. Raises
-    ImageError with `name` for what is missing, damaged, too large or no picture.
+    ImageError for what is missing, damaged, too large or no picture.
     """
-    return next(decode_all(file, name))
+    return next(decode_all(file))
 
 
-def decode_all(file, name):
-    """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`; in errors, those
-    after the first are `name`#2 and so on."""
-    where = name
+def decode_all(file):
+    """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`."""
     try:
-        with _quietly(_open, file, name) as picture:
+        with _quietly(_open, file) as picture:
             for number in range(_quietly(_pages, picture)):
-                where = f"{name}#{number + 1}" if number else name
-                yield _quietly(_page, picture, number, where)
+                yield _quietly(_page, picture, number)
     except Image.DecompressionBombError:
-        raise ImageError(f"{where}: has more pixels than are safe to read; make the picture smaller") from None
+        raise ImageError("has more pixels than are safe to read; make the picture smaller") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{where}: is not a picture in a format that Pillow reads") from None
+        raise ImageError("is not a picture in a format that Pillow reads") from None
     except FileNotFoundError:
-        raise ImageError(f"{where}: no such file") from None
+        raise ImageError("no such file") from None
     except ImageError:
         raise
     except Exception as error:  # Pillow has none of its own for damaged files: its decoders raise a dozen kinds
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"{where}: the picture cannot be read: {reason}") from None
+        raise ImageError(f"the picture cannot be read: {reason}") from None
 
 
 def _quietly(function, *arguments):
@@ -67,7 +64,7 @@ def _quietly(function, *arguments):
         return function(*arguments)
 
 
-def _open(file, name):
+def _open(file):
     try:
         return Image.open(file)
     except UnidentifiedImageError:
@@ -76,7 +73,7 @@ def _open(file, name):
         try:
             import pillow_heif  # not ours to install: who has such pictures may have it
         except ImportError:
-            raise ImageError(f"{name}: is a HEIC picture; to read those: pip install pillow-heif") from None
+            raise ImageError("is a HEIC picture; to read those: pip install pillow-heif") from None
 
         pillow_heif.register_heif_opener()
         return Image.open(file)
@@ -86,13 +83,13 @@ def _pages(picture):
     return picture.n_frames if picture.format == "TIFF" else 1
 
 
-def _page(picture, number, name):
+def _page(picture, number):
     if number:
         picture.seek(number)
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{name}: {width}×{height} pixels are more than the {MAX_PIXELS / 1e6:.0f} million that are read; "
+            f"{width}×{height} pixels are more than the {MAX_PIXELS / 1e6:.0f} million that are read; "
             "make the picture smaller"
         )
     picture.draft("L", (LARGE, LARGE))

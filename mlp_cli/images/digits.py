@@ -29,41 +29,41 @@ class Digit:
     actions: tuple[str, ...] = ()
 
 
-def prepare(page, name, invert="auto"):
+def prepare(page, inverted=None):
     """The one Digit on a Page.
 
-    `invert` is "yes" for dark ink on light paper, "no" for light on dark, "auto" to see. Raises ImageError, with
-    `name`, for a page without ink, or without anything like a single digit.
+    `inverted` says whether the ink is darker than the paper; None is to see. Raises ImageError for a page without ink,
+    or without anything like a single digit.
     """
-    whole = as_it_is(page, invert)
+    whole = as_it_is(page, inverted)
     if whole:
         return whole
-    ink, marks, frames, actions = find_marks(page, name, invert)
+    ink, marks, frames, actions = find_marks(page, inverted)
     field, inside = _field(marks, frames)
     chosen = _one(marks, field, inside)
     largest = marks.side[chosen].max()
     others = int((inside & ~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
     if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
-        raise ImageError(f"{name}: has nothing like a single digit on it")
+        raise ImageError("has nothing like a single digit on it")
     if others:
-        raise ImageError(f"{name}: has {others + 1} things like a digit on it; --split reads several")
+        raise ImageError(f"has {others + 1} things like a digit on it; --split reads several")
     return cut(page, ink, marks, chosen, actions + dropped(~chosen))
 
 
-def as_it_is(page, invert):
+def as_it_is(page, inverted):
     """The Digit of a page that is an MNIST image already, or its negative; else None."""
-    for inverted in (False, True):
-        light = 255 - page.levels if inverted else page.levels
-        if invert != ("no" if inverted else "yes") and is_mnist_like(light):
-            return Digit(light, tight_box(light > 0), inverted, ("inverted",) if inverted else ())
+    for dark in (False, True) if inverted is None else (inverted,):
+        light = 255 - page.levels if dark else page.levels
+        if is_mnist_like(light):
+            return Digit(light, tight_box(light > 0), dark, ("inverted",) if dark else ())
     return None
 
 
-def find_marks(page, name, invert):
-    ink = find_ink(page.levels, invert)
+def find_marks(page, inverted):
+    ink = find_ink(page.levels, inverted)
     if ink is None:
-        forced = {"yes": " of dark ink; see --invert", "no": " of light ink; see --invert"}.get(invert, "")
-        raise ImageError(f"{name}: has no digit on it: the page is blank{forced}")
+        forced = {True: " of dark ink; see --invert", False: " of light ink; see --invert"}.get(inverted, "")
+        raise ImageError(f"has no digit on it: the page is blank{forced}")
     actions = ["inverted"] if ink.inverted else []
     mask, lines = without_ruling(ink.mask)
     mask, frames = without_frames(mask)
@@ -73,7 +73,7 @@ def find_marks(page, name, invert):
         actions.append(f"{len(frames)} frames erased" if len(frames) > 1 else "a frame erased")
     marks = Marks.of(mask)
     if not len(marks):
-        raise ImageError(f"{name}: has no digit on it: nothing but lines")
+        raise ImageError("has no digit on it: nothing but lines")
     return ink, marks, frames, actions
 
 

@@ -26,12 +26,12 @@ class Ink:
     scale: float
 
 
-def find_ink(page, invert="auto"):
+def find_ink(page, inverted=None):
     """The Ink on a page (height, width) of grey levels, uint8, or None if it is blank.
 
-    `invert` is "yes" for dark ink on light paper, "no" for light on dark, "auto" to see.
+    `inverted` says whether the ink is darker than the paper; None is to see.
     """
-    inverted = is_dark_ink(page) if invert == "auto" else invert == "yes"
+    inverted = is_dark_ink(page) if inverted is None else inverted
     scale = max(1.0, max(page.shape) / WORKING_SIDE)
     small = resized(page, [side / scale for side in page.shape])
     light = 255 - small if inverted else small

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-import cc3d
+import cv2
 import numpy as np
 
 from mlp_cli.images.ink import quantile
@@ -30,11 +30,9 @@ class Marks:
     @classmethod
     def of(cls, mask):
         """The 8-connected pieces of a mask (h, w)."""
-        labels = cc3d.connected_components(np.ascontiguousarray(mask).view(np.uint8), connectivity=8)
-        statistics = cc3d.statistics(labels, no_slice_conversion=True)
-        bounds = statistics["bounding_boxes"][1:].astype(int).reshape(-1, 4)  # y, y, x, x of each, the last inclusive
-        box = np.stack([bounds[:, 2], bounds[:, 0], bounds[:, 3] + 1, bounds[:, 1] + 1], axis=1)
-        return cls(labels, statistics["voxel_counts"][1:].astype(int), box)
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=8)
+        left, top, width, height, area = statistics[1:].astype(int).T
+        return cls(labels, area, np.stack([left, top, left + width, top + height], axis=1))
 
     def __len__(self):
         return len(self.area)

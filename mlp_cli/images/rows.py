@@ -12,22 +12,22 @@ from mlp_cli.images.marks import around, gaps
 MOST_DIGITS = 200  # of a page
 
 
-def find_rows(page, name, invert="auto"):
+def find_rows(page, inverted=None):
     """The digits on a Page in reading order: a list of rows, each a list of Digits from left to right.
 
     Digits must not touch each other. Arguments and errors are those of `prepare`.
     """
-    whole = as_it_is(page, invert)
+    whole = as_it_is(page, inverted)
     if whole:
         return [[whole]]
-    ink, marks, frames, actions = find_marks(page, name, invert)
-    groups = _each(marks, frames, name)
+    ink, marks, frames, actions = find_marks(page, inverted)
+    groups = _each(marks, frames)
     boxes = np.array([around(marks.box[group]) for group in groups])
     actions += dropped(~np.any(groups, axis=0))
     return [[cut(page, ink, marks, groups[i], actions) for i in row] for row in _rows(boxes)]
 
 
-def _each(marks, frames, name):
+def _each(marks, frames):
     """Which pieces make each of the digits: a list of masks (n,)."""
     allowed = np.ones(len(marks), bool)
     if len(frames):
@@ -37,7 +37,7 @@ def _each(marks, frames, name):
     allowed &= marks.side <= np.where(marks.at_border(), 1.7, 3) * usual
     main = allowed & (marks.size[:, 1] >= 0.4 * usual)
     if not 0 < main.sum() <= MOST_DIGITS:
-        raise ImageError(f"{name}: has nothing like digits on it")
+        raise ImageError("has nothing like digits on it")
     groups = [np.arange(len(marks)) == i for i in np.flatnonzero(main)]
     # The parts of one digit stand above each other: the roof of a 5, the two halves of a broken 8.
     merged = True

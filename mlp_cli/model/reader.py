@@ -119,7 +119,7 @@ class Reader:
     """Reads picture files with the network of a checkpoint."""
 
     checkpoint: object
-    invert: str
+    inverted: bool | None
     split: bool
     threshold: float
 
@@ -142,18 +142,18 @@ class Reader:
         from mlp_cli.images.rows import find_rows
 
         path = _name(file)
-        pages = _pages(file, path)
+        pages = _pages(file)
         for number in itertools.count(1):
             answer = self._answer(path if number == 1 else f"{path}#{number}")
             try:
                 answer.page = next(pages, None)
                 if answer.page is None:
                     return
-                rows = find_rows(answer.page, answer.path, self.invert) if self.split else None
-                rows = rows or [[prepare(answer.page, answer.path, self.invert)]]
+                rows = find_rows(answer.page, self.inverted) if self.split else None
+                rows = rows or [[prepare(answer.page, self.inverted)]]
                 answer.marks = [Mark(row, digit) for row, digits in enumerate(rows) for digit in digits]
             except ImageError as error:
-                answer.reason = str(error)
+                answer.reason = f"{'standard input' if path == STDIN else answer.path}: {error}"
             yield answer
 
     def _answer(self, path):
@@ -181,14 +181,14 @@ def _name(file):
     return os.fsencode(file).decode("utf-8", "replace")
 
 
-def _pages(file, name):
+def _pages(file):
     import io
 
     from mlp_cli.errors import ImageError
     from mlp_cli.images.decode import decode_all
 
     if os.path.isdir(file):
-        raise ImageError(f"{name}: has no pictures in it, or none that may be read")
+        raise ImageError("has no pictures in it, or none that may be read")
     if file == STDIN:
-        file, name = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b""), "standard input"
-    yield from decode_all(file, name)
+        file = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
+    yield from decode_all(file)

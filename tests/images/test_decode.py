@@ -32,7 +32,7 @@ def grey():
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM"])
 def test_formats_are_read_by_content(grey, kind):
     options = {"lossless": True} if kind == "WEBP" else {}
-    page = decode(saved(Image.fromarray(grey), kind, **options), "it").levels
+    page = decode(saved(Image.fromarray(grey), kind, **options)).levels
     assert page.shape == grey.shape
     assert np.abs(page.astype(int) - grey).max() <= 2
 
@@ -48,7 +48,7 @@ def test_every_mode_keeps_light_light_and_dark_dark(grey, mode):
         picture.putalpha(255)
     else:
         picture = picture.convert(mode)
-    page = decode(saved(picture, "TIFF" if mode in ("CMYK", "YCbCr", "I", "F") else "PNG"), "it").levels
+    page = decode(saved(picture, "TIFF" if mode in ("CMYK", "YCbCr", "I", "F") else "PNG")).levels
     assert page.dtype == np.uint8
     assert page[5, 5] < 40
     assert page[15, 25] > 215
@@ -57,7 +57,7 @@ def test_every_mode_keeps_light_light_and_dark_dark(grey, mode):
 def test_black_ink_on_a_transparent_ground_is_black_on_white():
     pixels = np.zeros((10, 10, 4), np.uint8)
     pixels[4:6, 4:6, 3] = 255
-    page = decode(saved(Image.fromarray(pixels)), "it").levels
+    page = decode(saved(Image.fromarray(pixels))).levels
     assert page[5, 5] == DARK
     assert page[0, 0] == LIGHT
 
@@ -71,13 +71,13 @@ def canvas(colour, opacity, ink=255):
 
 
 def test_light_ink_on_nothing_is_white_on_black():
-    page = decode(saved(canvas(250, 0)), "it").levels
+    page = decode(saved(canvas(250, 0))).levels
     assert page[10, 10] == 250
     assert page[0, 0] == DARK
 
 
 def test_ink_that_is_half_transparent_lies_half_way_to_its_paper():
-    page = decode(saved(canvas(0, 0, ink=128)), "it").levels
+    page = decode(saved(canvas(0, 0, ink=128))).levels
     assert page[10, 10] == LIGHT - 128
     assert page[0, 0] == LIGHT
 
@@ -88,7 +88,7 @@ def test_transparent_margins_of_a_page_are_paper(paper, pen):
     pixels[..., 3] = 255
     pixels[15:25, 18:22, :3] = pen
     pixels[:3, :, 3] = 0
-    page = decode(saved(Image.fromarray(pixels)), "it").levels
+    page = decode(saved(Image.fromarray(pixels))).levels
     assert page[20, 20] == pen
     assert abs(page[0, 0].astype(int) - paper) <= 20
     assert page[30, 30] == paper
@@ -97,20 +97,20 @@ def test_transparent_margins_of_a_page_are_paper(paper, pen):
 def test_a_picture_of_nothing_is_blank_whatever_its_colours_are():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 4)).astype(np.uint8)
     pixels[..., 3] = 0
-    assert np.ptp(decode(saved(Image.fromarray(pixels)), "it").levels) == 0
+    assert np.ptp(decode(saved(Image.fromarray(pixels))).levels) == 0
 
 
 def test_a_transparent_colour_of_a_palette_is_nothing(grey):
     picture = Image.fromarray(grey).convert("P")
     light = picture.getpixel((25, 15))
-    page = decode(saved(picture, transparency=light), "it").levels
+    page = decode(saved(picture, transparency=light)).levels
     assert page[5, 5] < 40
     assert page[15, 25] == LIGHT
 
 
 def test_every_page_of_a_tiff_is_read_in_order():
     pages = [Image.new("L", (10 + i, 8), 50 * i) for i in range(4)]
-    found = list(decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "it"))
+    found = list(decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])))
     assert [page.levels.shape for page in found] == [(8, 10), (8, 11), (8, 12), (8, 13)]
     assert [page.levels.mean() for page in found] == [0, 50, 100, 150]
 
@@ -120,41 +120,41 @@ def test_a_damaged_page_of_a_tiff_is_said_after_those_before_it(monkeypatch):
     file = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     content = bytearray(file.getvalue())
     at = content.index(bytes([20]) * 64)
-    found = decode_all(io.BytesIO(content[: at + 20]), "scan.tif")
-    with pytest.raises(ImageError, match=r"^scan\.tif"):
+    found = decode_all(io.BytesIO(content[: at + 20]))
+    with pytest.raises(ImageError, match="the picture cannot be read"):
         list(found)
 
     def seek(picture, number):
         raise OSError("broken data stream")
 
-    found = decode_all(file, "scan.tif")
+    found = decode_all(file)
     assert next(found).levels.mean() == 10
     monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.seek", seek)
-    with pytest.raises(ImageError, match=r"scan\.tif#2: the picture cannot be read: broken data stream"):
+    with pytest.raises(ImageError, match=r"^the picture cannot be read: broken data stream"):
         next(found)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_of_other_formats_there_is_one_page(grey, kind):
     first, second = Image.fromarray(grey), Image.fromarray(255 - grey)
-    assert len(list(decode_all(saved(first, kind, save_all=True, append_images=[second]), "it"))) == 1
+    assert len(list(decode_all(saved(first, kind, save_all=True, append_images=[second])))) == 1
 
 
 def test_a_large_jpeg_is_reduced_and_knows_its_scale():
     photo = Image.new("L", (4800, 3200), 230)
     photo.paste(20, (1600, 800, 2400, 2400))
-    page = decode(saved(photo, "JPEG"), "it")
+    page = decode(saved(photo, "JPEG"))
     assert page.scale == 4800 / page.levels.shape[1] >= 2
     assert max(page.levels.shape) >= 1200
     # the ink of the bar is the digit: its box is in pixels of the file
-    box = prepare(page, "it").box
+    box = prepare(page).box
     assert np.abs(np.subtract(box, (1600, 800, 2400, 2400))).max() <= 8
 
 
 def test_a_picture_is_turned_upright_by_its_exif_orientation(grey):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90° clockwise
-    page = decode(saved(Image.fromarray(grey), "JPEG", exif=exif, quality=95), "it").levels
+    page = decode(saved(Image.fromarray(grey), "JPEG", exif=exif, quality=95)).levels
     assert page.shape == (30, 20)
     assert page[5, 15] < 60  # the dark quarter, top left, goes to the top right
     assert page[5, 2] > 190
@@ -162,7 +162,7 @@ def test_a_picture_is_turned_upright_by_its_exif_orientation(grey):
 
 def test_of_an_animation_the_first_frame_is_read(grey):
     first, second = Image.fromarray(grey), Image.fromarray(255 - grey)
-    page = decode(saved(first, "GIF", save_all=True, append_images=[second]), "it").levels
+    page = decode(saved(first, "GIF", save_all=True, append_images=[second])).levels
     assert page[5, 5] < 40
 
 
@@ -176,24 +176,24 @@ def test_of_an_animation_the_first_frame_is_read(grey):
     ],
 )
 def test_damaged_files_are_errors_with_their_name(content, message):
-    with pytest.raises(ImageError, match=rf"photo\.png: .*{message}"):
-        decode(io.BytesIO(content), "photo.png")
+    with pytest.raises(ImageError, match=rf".*{message}"):
+        decode(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (13_000, 12_000)])
 def test_a_picture_of_too_many_pixels_is_an_error_before_it_is_unpacked(size):
     with pytest.raises(ImageError, match="pixels"):
-        decode(saved(Image.new("1", size)), "it")
+        decode(saved(Image.new("1", size)))
 
 
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ImageError, match="no such file"):
-        decode(tmp_path / "none.png", "none.png")
+        decode(tmp_path / "none.png")
 
 
 def test_a_blank_page_of_16_bits_is_blank():
     noise = np.random.default_rng(0).integers(60_000, 60_010, (50, 50)).astype(np.uint16)
-    assert np.ptp(decode(saved(Image.fromarray(noise)), "it").levels) == 0
+    assert np.ptp(decode(saved(Image.fromarray(noise))).levels) == 0
 
 
 def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
@@ -201,8 +201,8 @@ def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
         raise NotImplementedError("Unknown pixel format")
 
     monkeypatch.setattr(Image, "open", decoder)
-    with pytest.raises(ImageError, match=r"photo\.dds: the picture cannot be read: Unknown pixel format"):
-        decode(io.BytesIO(b""), "photo.dds")
+    with pytest.raises(ImageError, match=r"^the picture cannot be read: Unknown pixel format"):
+        decode(io.BytesIO(b""))
 
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
@@ -213,8 +213,8 @@ def test_of_a_heic_picture_is_said_what_reads_it(monkeypatch, tmp_path):
     path = tmp_path / "IMG_1.HEIC"
     path.write_bytes(HEIC)
     for file in (path, io.BytesIO(HEIC)):
-        with pytest.raises(ImageError, match=r"IMG_1\.HEIC: is a HEIC picture; to read those: pip install pillow-heif"):
-            decode(file, "IMG_1.HEIC")
+        with pytest.raises(ImageError, match=r"^is a HEIC picture; to read those: pip install pillow-heif"):
+            decode(file)
 
 
 @pytest.fixture
@@ -242,25 +242,25 @@ def heif(monkeypatch):
 
 
 def test_a_heic_picture_is_read_if_pillow_heif_is_there(heif):
-    levels = decode(io.BytesIO(HEIC), "it").levels
+    levels = decode(io.BytesIO(HEIC)).levels
     assert (levels.shape, levels.min(), levels.max()) == ((4, 6), 77, 77)
 
 
 def test_a_heic_picture_that_pillow_heif_cannot_read_is_not_said_to_need_it(heif):
     heif.register_heif_opener = lambda: None
     with pytest.raises(ImageError, match="is not a picture in a format that Pillow reads"):
-        decode(io.BytesIO(HEIC), "it")
+        decode(io.BytesIO(HEIC))
 
 
 def test_the_limit_of_pixels_is_said():
     header = saved(Image.new("1", (13_000, 12_000))).getvalue()
     with pytest.raises(ImageError, match=rf"13000×12000 pixels are more than the {MAX_PIXELS // 10**6} million"):
-        decode(io.BytesIO(header[:60]), "it")  # without the pixels: nothing was unpacked
+        decode(io.BytesIO(header[:60]))  # without the pixels: nothing was unpacked
 
 
 def test_warnings_of_others_are_theirs_between_two_pages():
     pages = [Image.new("L", (8, 8))] * 2
-    found = decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "it")
+    found = decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     next(found)
     with pytest.warns(UserWarning, match="of ours"):
         warnings.warn("of ours", stacklevel=1)

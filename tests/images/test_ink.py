@@ -55,7 +55,7 @@ def test_polarity_is_seen_whatever_the_pen_and_the_light(paper, thickness, negat
 def test_the_ink_is_found_and_nothing_else_in_any_light(paper, thickness):
     levels, is_ink = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)), thickness)
     noisy = np.clip(levels + np.random.default_rng(0).normal(0, 2, levels.shape), 0, 255).astype(np.uint8)
-    ink = find_ink(noisy, invert="yes")
+    ink = find_ink(noisy, inverted=True)
     assert ink.scale == 1
     assert (ink.mask != is_ink).mean() < 0.005
     assert ink.levels[is_ink].mean() > 0.9

@@ -33,7 +33,7 @@ def test_a_28x28_drawing_that_is_not_centred_is_not_taken_for_mnist():
     page = np.zeros((28, 28), np.uint8)
     page[2:22, 2:8] = 255
     assert not is_mnist_like(page)
-    assert is_mnist_like(prepare(Page(page), "it").image)
+    assert is_mnist_like(prepare(Page(page)).image)
 
 
 def test_a_hairline_drawn_pixel_by_pixel_is_not_taken_for_mnist():

@@ -51,7 +51,7 @@ def read(network, digits):
 def test_a_page_with_a_nuisance_is_read(network, mnist, nuisance, most_wrong):
     rng = np.random.default_rng(0)
     images = mnist.images[:N].reshape(-1, 28, 28)
-    digits = [prepare(Page(page(image, rng, **nuisance)), "it") for image in images]
+    digits = [prepare(Page(page(image, rng, **nuisance))) for image in images]
     assert np.sum(read(network, digits) != mnist.labels[:N]) <= most_wrong
     assert all(digit.inverted != nuisance.get("negative", False) for digit in digits)
 
@@ -62,14 +62,14 @@ def test_pages_of_several_digits_are_read_in_order(network, mnist):
     for _ in range(10):
         rows = [rng.integers(0, len(mnist), rng.integers(1, 5)) for _ in range(rng.integers(1, 4))]
         images = [[mnist.images[i].reshape(28, 28) for i in row] for row in rows]
-        found = find_rows(Page(page(images, rng)), "it")
+        found = find_rows(Page(page(images, rng)))
         right += [read(network, row).tolist() for row in found] == [mnist.labels[row].tolist() for row in rows]
     assert right >= 9
 
 
 def test_what_was_done_is_said(mnist):
     rng = np.random.default_rng(0)
-    digit = prepare(Page(page(mnist.images[0].reshape(28, 28), rng, frame=True, ruled=True, dust=3, thicker=-1)), "it")
+    digit = prepare(Page(page(mnist.images[0].reshape(28, 28), rng, frame=True, ruled=True, dust=3, thicker=-1)))
     assert digit.actions[0] == "inverted"
     assert any("ruled lines erased" in action for action in digit.actions)
     assert "a frame erased" in digit.actions
