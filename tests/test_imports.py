@@ -19,11 +19,12 @@ def room_of(path):
 
 NUMBERS = {"numpy"}
 IMAGES = {"PIL", "cv2", "pillow_heif"}
-LOWEST = {"errors", "printable", "nn"}
+LOWEST = {"errors", "files", "printable", "nn"}
 LOW = LOWEST | {"blas", "config", "data"}
 ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "errors": (set(), set()),
     "blas": (set(), {"threadpoolctl"}),
+    "files": (set(), set()),
     "printable": (set(), set()),
     "nn": (set(), NUMBERS),
     "config": ({"errors"}, {"msgspec", "tomli_w"}),

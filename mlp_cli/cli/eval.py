@@ -228,10 +228,9 @@ def _save_predictions(measurement, path):
     """Write a CSV file of every image: index, label, answer, its confidence, and the probability of each class."""
     import csv
     import io
-    from pathlib import Path
 
     from mlp_cli.errors import OutputError
-    from mlp_cli.runs.folder import write_file
+    from mlp_cli.files import create_file
 
     classes, text = measurement.classes, io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -246,6 +245,6 @@ def _save_predictions(measurement, path):
     ):
         writer.writerow([index, classes[label], classes[answer], confidence, *y])
     try:
-        write_file(Path(path), text.getvalue().encode())
+        create_file(path, text.getvalue().encode())
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None

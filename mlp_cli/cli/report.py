@@ -33,7 +33,7 @@ def command(runs, data, out):
 
     from mlp_cli.blas import limit_threads
     from mlp_cli.errors import OutputError
-    from mlp_cli.runs.folder import write_file
+    from mlp_cli.files import replace_file
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
     try:
@@ -52,7 +52,7 @@ def command(runs, data, out):
     for subject in subjects:
         click.echo(f"run: {subject.directory}, {subject.summary.state}", err=True)
     try:
-        write_file(path, page(subjects))
+        replace_file(path, page(subjects))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     click.echo(path)

@@ -1,59 +1,105 @@
 """The run directory: where a run keeps its configuration, metrics and checkpoints, and how they are written.
 
-Every file is written beside its place and renamed into it, so that a kill at any moment, or a full disk,
-leaves the old one or the new one, whole.
+Every file is written through the descriptor of the directory that is locked, so a run whose directory is moved goes on
+writing there, and not into the one that takes its place.
 """
 
 import contextlib
 import json
 import os
 import platform
-import weakref
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import threadpoolctl
 
-from mlp_cli.config import to_toml
+from mlp_cli.config import Config, to_toml
+from mlp_cli.data.datasets import Dataset
 from mlp_cli.errors import DivergedError, RunError
+from mlp_cli.files import HAS_DESCRIPTORS, remove_parts, replace_file
 from mlp_cli.model.checkpoint import FORMAT, Metadata, to_bytes
 from mlp_cli.model.find import BEST, CONFIG, LAST, RUNS
 from mlp_cli.training.loop import Record
+from mlp_cli.training.state import State
 
 try:
     import fcntl
 except ImportError:  # Windows: runs are not locked there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
+
+FACTS, METRICS = "run.json", "metrics.csv"
+LOCK_SECONDS = 1.0  # `mlp runs` asks for the lock, and has it for a moment
+
+Facts = dict[str, Any]  # what run.json says
 
 
-RUN, METRICS = "run.json", "metrics.csv"
+class Lock:
+    """Keeps other processes from training in a directory until it is released, or this process ends; and the
+    `descriptor` of that directory, None where there is none. Raises RunError if another process has the lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self.descriptor: int | None = None
+        if not HAS_DESCRIPTORS:
+            return
+        try:
+            self.descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise RunError(f"{directory}: is not a run directory: {error.strerror}") from None
+        if not _acquired(self.descriptor):
+            self.release()
+            raise RunError(f"{directory}: is being trained by another process; wait for it, or stop it")
+
+    def release(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+def _acquired(descriptor: int) -> bool:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(LOCK_SECONDS / 20)
+        else:
+            return True
 
 
 class Run:
-    """A run directory, and what is in it of the training that goes on: see `start` and `record`."""
+    """A run directory in which this process trains: a configuration, a data set, and the `records` of its epochs."""
 
-    def __init__(self, directory, config=None, dataset=None):
-        self.directory = Path(directory)
+    def __init__(self, directory: Path, lock: Lock, config: Config, dataset: Dataset) -> None:
+        self.directory = directory
         self.config = config
         self.dataset = dataset
-        self.records = []
-        self.facts = {}
-        self._unlock = lambda: None
+        self.records: list[Record] = []
+        self.facts: Facts = {}
+        self._lock = lock
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.directory)
 
-    def start(self, state, threads, command):
+    @property
+    def seconds(self) -> float:
+        """What its epochs have taken."""
+        return sum(record.seconds for record in self.records)
+
+    def start(self, state: State, threads: int, command: Sequence[str]) -> None:
         """Write every file of a run that has not made a step yet."""
         self.facts = {
             "outcome": "running",
             "started": now(),
             "ended": None,
-            "command": command,
+            "command": list(command),
             "seed": self.config.seed,
             "threads": threads,
             "data": {
@@ -71,36 +117,23 @@ class Run:
             self.write(BEST, self._checkpoint(state, for_resume=False))
         self.save(state)
 
-    def lock(self):
-        """Keep other processes from training in this directory, until this one ends. Raises RunError if one does."""
-        if fcntl is None:
-            return
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        self._unlock = weakref.finalize(self, os.close, descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{self.directory}: is being trained by another process; wait for it, or stop it") from None
-
-    def read_records(self, state):
+    def read_records(self, state: State) -> None:
         """Read metrics.csv up to the epochs of `state`. Raises RunError if it has not those."""
         # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
         self.records = read_metrics(self.directory)[: state.epoch]
         if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
             raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
 
-    def resume(self, facts, state, threads, command, is_finished):
-        """Take up a run of which run.json said `facts`; one that is finished is left as it is."""
-        self.facts = facts
-        if is_finished:
-            return
-        resumed = {"at": now(), "step": state.step, "threads": threads, "command": command}
-        self.facts |= {"outcome": "running", "ended": None, "resumed": [*facts["resumed"], resumed]}
+    def resume(self, state: State, threads: int, command: Sequence[str]) -> None:
+        """Go on with a run whose `facts` and `records` have been read."""
+        remove_parts(self.directory)
+        resumed = {"at": now(), "step": state.step, "threads": threads, "command": list(command)}
+        self.facts |= {"outcome": "running", "ended": None, "resumed": [*self.facts["resumed"], resumed]}
         self.write(CONFIG, to_toml(self.config))
         self._write_facts()
         self._write_metrics()
 
-    def save(self, state):
+    def save(self, state: State) -> None:
         """Replace last.safetensors by the state as it is, from which training can go on. Raises DivergedError for
         parameters that are not finite: a checkpoint of them would be of no use."""
         if not np.isfinite(state.network.parameters.flat).all():
@@ -110,7 +143,7 @@ class Run:
             )
         self.write(LAST, self._checkpoint(state, for_resume=True))
 
-    def record(self, record, state):
+    def record(self, record: Record, state: State) -> None:
         """Write down an epoch that has ended: its row, the state if it is the best so far, and the last state."""
         self.records.append(record)
         if record.epoch == state.progress.best_epoch:
@@ -118,25 +151,26 @@ class Run:
         self._write_metrics()
         self.save(state)  # the last of the three, so a run that was cut between them does this epoch again
 
-    def end(self, outcome):
-        """Write into run.json how and when the run ended."""
+    def end(self, outcome: str) -> None:
+        """Write into run.json how and when the run ended, and let others train in its directory."""
         try:
             if self.facts["outcome"] != "finished":
                 self.facts |= {"outcome": outcome, "ended": now()}
                 self._write_facts()
         finally:
-            self._unlock()
+            self._lock.release()
 
-    def write(self, name, content):
-        """Replace the file `name` by `content` (bytes or str), all at once. Raises RunError and keeps the old file."""
-        path = self.directory / name
+    def write(self, name: str, content: bytes | str) -> None:
+        """Replace the file `name` by `content`, all at once. Raises RunError and keeps the old file."""
+        content = content.encode() if isinstance(content, str) else content
+        descriptor = self._lock.descriptor
         try:
-            write_file(path, content.encode() if isinstance(content, str) else content)
+            replace_file(self.directory / name if descriptor is None else name, content, descriptor)
         except OSError as error:
             rest = "what was there before is whole" if self.directory.is_dir() else "the run directory is gone"
-            raise RunError(f"{path}: cannot be written: {error.strerror}; {rest}") from None
+            raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}; {rest}") from None
 
-    def _checkpoint(self, state, *, for_resume):
+    def _checkpoint(self, state: State, *, for_resume: bool) -> bytes:
         latest = self.records[-1] if self.records else None
         metadata = Metadata(
             format=FORMAT,
@@ -154,15 +188,15 @@ class Run:
         )
         return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})
 
-    def _write_facts(self):
-        self.write(RUN, json.dumps(self.facts, indent=2) + "\n")
+    def _write_facts(self) -> None:
+        self.write(FACTS, json.dumps(self.facts, indent=2) + "\n")
 
-    def _write_metrics(self):
+    def _write_metrics(self) -> None:
         rows = [Record._fields, *(record.cells() for record in self.records)]
         self.write(METRICS, "".join(",".join(row) + "\n" for row in rows))
 
 
-def is_locked(directory):
+def is_locked(directory: Path) -> bool | None:
     """Whether a process is training in a run directory, or None where that cannot be known."""
     if fcntl is None:
         return None
@@ -176,21 +210,7 @@ def is_locked(directory):
     return False
 
 
-def write_file(path, content):
-    """Write bytes to a file beside `path`, onto the disk, and rename it to `path`."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def make_directory(out=None):
+def make_directory(out: str | Path | None = None) -> Path:
     """Make the directory of a new run: `out`, or the next free number under runs/. Raises RunError if `out` exists.
 
     Making a directory either succeeds for one process or fails, so runs that start together get one each.
@@ -203,8 +223,8 @@ def make_directory(out=None):
         number = max((int(path.name) for path in RUNS.iterdir() if path.name.isdecimal()), default=0)
         while True:
             number += 1
+            directory = RUNS / f"{number:03d}"
             with contextlib.suppress(FileExistsError):
-                directory = RUNS / f"{number:03d}"
                 directory.mkdir()
                 return directory
     except FileExistsError as error:
@@ -217,22 +237,22 @@ def make_directory(out=None):
         raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
 
 
-def read_facts(directory):
-    """What run.json in a run directory says, as a dictionary. Raises RunError."""
-    path = Path(directory) / RUN
+def read_facts(directory: str | Path) -> Facts:
+    """What run.json in a run directory says. Raises RunError."""
+    path = Path(directory) / FACTS
     try:
-        facts = json.loads(path.read_bytes())
+        facts: Facts = json.loads(path.read_bytes())
         msgspec.convert(facts, _Facts)
     except FileNotFoundError:
-        raise RunError(f"{directory}: is not a run directory: it has no {RUN}") from None
+        raise RunError(f"{directory}: is not a run directory: it has no {FACTS}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path}: is not the run.json that mlp wrote ({error})") from None
+        raise RunError(f"{path}: is not the {FACTS} that mlp wrote ({error})") from None
     return facts
 
 
-def read_metrics(directory):
+def read_metrics(directory: str | Path) -> list[Record]:
     """The Records in the metrics.csv of a run directory. Raises RunError."""
     path = Path(directory) / METRICS
     try:
@@ -256,13 +276,13 @@ class _Facts(msgspec.Struct):
 
     outcome: str
     started: str
-    command: list
+    command: list[str]
     threads: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     data: _Where
-    resumed: list
+    resumed: list[Any]
 
 
-def environment():
+def environment() -> Facts:
     """What a result may depend on: versions, processor, BLAS and its threads. For run.json."""
     packages = ("mlp-cli", "numpy", "safetensors", "msgspec", "Pillow", "click", "tqdm", "threadpoolctl")
     return {
@@ -279,14 +299,14 @@ def environment():
     }
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:  # a source tree that is not installed
         return None
 
 
-def _cpu():
+def _cpu() -> str:
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
         for line in file:
             if line.startswith("model name"):
@@ -294,6 +314,6 @@ def _cpu():
     return platform.processor() or platform.machine()
 
 
-def now():
+def now() -> str:
     """The time, for run.json: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

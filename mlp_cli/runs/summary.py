@@ -10,7 +10,7 @@ from mlp_cli.errors import DataError, MlpError, ModelError, RunError
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BEST, CONFIG, LAST
 from mlp_cli.model.measure import measure
-from mlp_cli.runs.folder import METRICS, RUN, is_locked, read_facts, read_metrics
+from mlp_cli.runs.folder import FACTS, METRICS, is_locked, read_facts, read_metrics
 
 
 @dataclass
@@ -52,7 +52,7 @@ def list_runs(directory, order="name", test=False):
         names = os.listdir(directory)
     except OSError as error:
         raise RunError(f"{directory}: cannot be listed: {error.strerror}") from None
-    files = (CONFIG, RUN, METRICS, LAST, BEST)
+    files = (CONFIG, FACTS, METRICS, LAST, BEST)
     runs = [directory / name for name in names if any(os.path.isfile(directory / name / file) for file in files)]
     summaries = [summarise(run, test) for run in sorted(runs, key=_natural)]
     attribute, largest_first = ORDERS[order]

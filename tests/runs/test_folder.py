@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from mlp_cli.errors import RunError
-from mlp_cli.runs.folder import make_directory, write_file
+from mlp_cli.runs.folder import make_directory
 
 
 @pytest.fixture(autouse=True)
@@ -44,22 +44,3 @@ def test_a_directory_that_cannot_be_made_is_an_error_with_its_name(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"cannot be made: Not a directory"):
         make_directory("file/run")
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_file(path, b"old")
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space left"):
-        write_file(path, b"new content")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]  # nothing half-written beside it
-
-
-def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_file(tmp_path / "file", b"")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640

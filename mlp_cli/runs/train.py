@@ -1,0 +1,105 @@
+"""The policy of a run: when its state is saved, what a signal does, and how its end is noted."""
+
+import contextlib
+import shlex
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from mlp_cli.config import Config, load_config
+from mlp_cli.errors import DivergedError, RunError, StoppedError
+from mlp_cli.runs.folder import Run
+from mlp_cli.runs.start import Session, begin
+from mlp_cli.training.loop import Record, fit
+from mlp_cli.training.state import State
+
+AfterStep = Callable[[State, float], object]
+AfterEpoch = Callable[[Record], object]
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed
+
+
+def train(
+    config: str | Path | Config = "default",
+    *,
+    data: str | None = None,
+    out: str | Path | None = None,
+    threads: int | None = None,
+    after_epoch: AfterEpoch | None = None,
+) -> Run:
+    """Train a network and keep it in a new run directory, with the files and bytes of `mlp train`.
+
+    `config` is a preset, a TOML file or a Config; `data` a directory of data, MNIST without it; `out` the directory to
+    make, runs/001 and so on without it. `after_epoch` is called with each epoch's Record. Raises an MlpError.
+    """
+    settings = config if isinstance(config, Config) else load_config(config)
+    session = begin(settings, data, out, threads, command=["mlp_cli.train"])
+    run_to_end(session, after_epoch=after_epoch)
+    return session.run
+
+
+def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoch: AfterEpoch | None = None) -> None:
+    """Train a Session to its end, or to a signal; whatever happens, run.json says how it ended.
+
+    The state is saved after each epoch, every training.checkpoint_every steps, and after the step in which the first
+    signal came, which then raises StoppedError. `after_step(state, loss)` is called after each step with the mean loss
+    of its batch, `after_epoch(record)` after each epoch.
+    """
+    run, checkpoint_every = session.run, session.run.config.training.checkpoint_every
+
+    def keep(state: State, loss: float) -> None:
+        if after_step:
+            after_step(state, loss)
+        if signals.received:
+            run.save(state)
+            how = f"go on with: mlp train --resume {shlex.quote(str(run))}"
+            raise StoppedError(f"stopped after step {state.step}, which is saved; {how}", signals.received)
+        if checkpoint_every and state.step % checkpoint_every == 0:
+            run.save(state)
+
+    outcome = "failed"
+    try:
+        with _Signals() as signals:
+            for record in fit(session.state, session.data, run.config, keep):
+                run.record(record, session.state)
+                if after_epoch:
+                    after_epoch(record)
+        outcome = "finished"
+    except DivergedError as error:
+        outcome = "diverged"
+        raise DivergedError(f"{error}; {run} keeps the last good state, of epoch {len(run.records)}") from None
+    except StoppedError:
+        outcome = "stopped"
+        raise
+    finally:
+        with contextlib.suppress(RunError):  # never in the way of the error that ended the run
+            run.end(outcome)
+
+
+class _Signals:
+    """Within it, the first signal of SIGNALS is noted in `received`; a second one ends the program at once.
+
+    Only in the main thread, which alone may handle signals; elsewhere none is noted.
+    """
+
+    def __enter__(self) -> "_Signals":
+        self.received: int | None = None
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for name in SIGNALS:
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received:
+            raise StoppedError("stopped at once; the last checkpoint is whole", number)
+        self.received = number
