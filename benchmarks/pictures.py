@@ -28,7 +28,7 @@ from mlp_cli.blas import limit_threads
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import SHIPPED_MODEL, find_model
-from mlp_cli.model.reader import Reader
+from mlp_cli.model.reader import Reader, Reading
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from pages import page
@@ -55,11 +55,13 @@ class Result(NamedTuple):
     label: str
     kind: str
     group: str
-    answer: object
+    path: Path
+    reading: Reading
 
     @property
     def text(self):
-        return self.answer.text()
+        rows = [["?" if answer.digit is None else str(answer.digit) for answer in row] for row in self.reading.rows]
+        return "|".join(map("".join, rows)) or "-"
 
     @property
     def right(self):
@@ -93,11 +95,11 @@ def simulated(n, split, folder):
             yield file, "|".join("".join(str(labels[j]) for j in row) for row in rows), kind, "MNIST"
 
 
-def read(reader, file, *facts):
+def read(reader, split, file, *facts):
     """The Result for a picture; of a file with several pages the first counts."""
-    result = Result(*facts, next(reader.read([file])))
+    result = Result(*facts, file, next(reader.readings(file, split)))
     if result.right:
-        result.answer.page = None  # only mistakes are looked at, and thousands of pages do not fit into memory
+        result.reading.page = None  # only mistakes are looked at, and thousands of pages do not fit into memory
     return result
 
 
@@ -126,7 +128,7 @@ def share(values):
 
 def row(name, results, split):
     """A row of the table by kind."""
-    refused = sum(not result.answer.marks for result in results)
+    refused = sum(not result.reading.rows for result in results)
     cells = [name, len(results), share(r.right for r in results), sum(not r.right for r in results), refused]
     if split:
         digits = sum(len(result.label.replace("|", "")) for result in results)
@@ -146,11 +148,11 @@ def report(results, split):
         print(f"Mean over {len(groups)} groups: {share(mean(r.right for r in some) for some in groups.values())}\n")
     wrong = [result for result in results if not result.right]
     if not split:
-        confusions = Counter((r.label, r.text) for r in wrong if r.answer.marks).most_common()
+        confusions = Counter((r.label, r.text) for r in wrong if r.reading.rows).most_common()
         rows = [[f"{truth} > {answer}", n] for (truth, answer), n in confusions]
         print_table("Taken for others", ["truth > answer", "pictures"], rows)
     if len(groups) > 1 and wrong:
-        rows = [[Path(r.answer.path).name, r.label, r.text, r.answer.reason or ""] for r in wrong]
+        rows = [[r.path.name, r.label, r.text, r.reading.reason or ""] for r in wrong]
         print_table("Mistakes", ["mistake", "truth", "answer", "reason"], rows)
     return wrong
 
@@ -162,8 +164,8 @@ def sheet(wrong):
     pencil, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
     for i, result in enumerate(wrong):
         x, y = i % ACROSS * width, i // ACROSS * height
-        parts = [result.answer.page.levels] if result.answer.page else []
-        marks = [mark.digit.image for mark in result.answer.marks]
+        parts = [result.reading.page.levels] if result.reading.page else []
+        marks = [answer.image for answer in result.reading.answers]
         if marks:
             side = int(np.ceil(np.sqrt(len(marks))))
             blank = [np.zeros_like(marks[0])] * (-len(marks) % side)
@@ -173,7 +175,7 @@ def sheet(wrong):
             size = [max(1, round(length * factor)) for length in part.shape[::-1]]
             whole.paste(Image.fromarray(part).resize(size), (x + k * TILE, y))
         pencil.text((x, y + TILE), f"{result.label} > {result.text}", font=font)
-        pencil.text((x, y + TILE + 13), Path(result.answer.path).name[-36:], font=font)
+        pencil.text((x, y + TILE + 13), result.path.name[-36:], font=font)
     return whole
 
 
@@ -190,10 +192,10 @@ def main():
     limit_threads()
     checkpoint = load_checkpoint(find_model(options.model))
     print(f"model: {checkpoint}\n")
-    reader = Reader(checkpoint, None, options.split, 0)
+    reader = Reader(checkpoint, threshold=0)
     with tempfile.TemporaryDirectory() as folder:
         rows = labelled(options.csv) if options.csv else simulated(options.simulate, options.split, Path(folder))
-        results = [read(reader, *each) for each in rows]
+        results = [read(reader, options.split, *each) for each in rows]
     wrong = report(results, options.split)
     if options.sheet and wrong:
         sheet(wrong).save(options.sheet)

@@ -1,5 +1,9 @@
 """The threads of the matrix products. Why one is the default, docs/training.md says."""
 
+import contextlib
+import functools
+from collections.abc import Iterator
+
 import threadpoolctl
 
 DEFAULT_THREADS = 1
@@ -10,3 +14,16 @@ def limit_threads(threads=None):
     threads = DEFAULT_THREADS if threads is None else threads
     threadpoolctl.threadpool_limits(threads, user_api="blas")
     return threads
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """A context in which BLAS uses one thread, so that equal inputs give equal bits whatever the process uses else."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _controller() -> threadpoolctl.ThreadpoolController:
+    """Made once: to look for the libraries takes a millisecond, to set their threads six microseconds."""
+    return threadpoolctl.ThreadpoolController()

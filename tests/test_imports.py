@@ -31,7 +31,7 @@ ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "data": (LOWEST | {"config"}, NUMBERS),
     "images": ({"errors"}, NUMBERS | IMAGES),
     "proof": (LOWEST, NUMBERS),
-    "model": (LOW | {"images"}, NUMBERS | {"msgspec", "safetensors"}),
+    "model": (LOW | {"images"}, NUMBERS | {"PIL", "msgspec", "safetensors"}),
     "training": (LOW | {"model"}, NUMBERS),
     "runs": (LOW | {"model", "training"}, NUMBERS | {"msgspec", "threadpoolctl"}),
     "report": (LOW | {"model", "training", "runs"}, NUMBERS | {"PIL", "matplotlib"}),

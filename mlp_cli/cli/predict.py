@@ -2,26 +2,38 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mlp_cli.model.reader import PER_BATCH, Reader
 from mlp_cli.printable import printable
+
+if TYPE_CHECKING:
+    from mlp_cli.model.reader import Answer, Reader, Reading
+
+STDIN = "-"
+NOTHING, UNKNOWN = "-", "?"  # for a picture without an answer, and for a mark among others
+BAR_FROM = 100  # pictures; fewer are read before a bar is of use
+T = TypeVar("T")
 
 
 @click.command("predict")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run, else the model inside]"
+    "--model",
+    type=click.Path(),
+    default="mnist",
+    show_default=True,
+    help="Run directory, checkpoint, mnist, or latest: the newest run.",
 )
-@click.option("--split", is_flag=True, help="Read several digits in rows, as 1354|6194.")
+@click.option("--split", is_flag=True, help="Read several digits in rows, such as 1354|6194.")
 @click.option("-r", "--recursive", is_flag=True, help="Go into folders within folders.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    default=0,
     metavar="P",
-    help="Give no answer that is less sure, as 0.9.",
+    help="Refuse answers below confidence P, such as 0.9; 0 answers everything. [default: the model's own]",
 )
 @click.option("--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each.")
 @click.option(
@@ -29,7 +41,7 @@ from mlp_cli.printable import printable
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
     show_default=True,
-    help="yes: dark ink on light paper; no: light on dark; auto: see.",
+    help="yes: dark ink on light paper; no: light on dark; auto: detect.",
 )
 @click.option("--show", is_flag=True, help="Draw the picture, what the network saw, and its probabilities.")
 @click.option(
@@ -37,81 +49,162 @@ from mlp_cli.printable import printable
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
-def command(images, model, split, recursive, threshold, top, invert, show, save_prepared, as_json, as_csv):
+def command(
+    images: tuple[str, ...],
+    model: str,
+    split: bool,
+    recursive: bool,
+    threshold: float | None,
+    top: int,
+    invert: str,
+    show: bool,
+    save_prepared: str | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     """Read the digits in pictures: scans, photos, drawings.
 
     IMAGE is a picture file, a folder of them, or - for standard input. Prints a line per picture: path, digit and
-    confidence with tabs between, and - for both where there is nothing to read, or nothing to be sure of. A page of a
-    TIFF with several is path#2.
+    confidence with tabs between, and - for both where there is no answer; the reason goes to stderr. With --split, ?
+    stands for a mark that is no digit. The second page of a TIFF is path#2.
 
     \b
     mlp predict photo.jpg scans/ --show
     mlp predict form.png --split --json
     """
-    from mlp_cli.blas import limit_threads
-    from mlp_cli.errors import ModelError
-    from mlp_cli.images.mnist import SIDE
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
+    from mlp_cli.model.reader import Reader
 
     if as_json + as_csv + show > 1:
         raise click.UsageError("--json, --csv and --show are three ways to print: choose one.")
     if top > 1 and (split or as_json or as_csv or show):
-        raise click.UsageError("--top is for the lines of single digits; --json has all probabilities.")
-    if threshold != threshold:
+        raise click.UsageError("--top is for lines of single digits; --json has all probabilities, with --split too.")
+    if threshold is not None and threshold != threshold:
         raise click.UsageError("--threshold takes a number from 0 to 1, not nan.")
-    checkpoint = load_checkpoint(find_model(model))
-    height, width = checkpoint.metadata.image_shape
-    if (height, width) != (SIDE, SIDE):
-        raise ModelError(
-            f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
-        )
+    reader = Reader(load_checkpoint(find_model(model)), threshold, {"auto": None, "yes": True, "no": False}[invert])
     if save_prepared is not None:
         _make_new(save_prepared)
-    click.echo(f"model: {checkpoint}", err=True)
-    limit_threads()
-    reader = Reader(checkpoint, {"yes": True, "no": False}.get(invert), split, threshold)
+    click.echo(f"model: {reader.checkpoint}", err=True)
     files = [file for image in images for file in _files(image, recursive)]
     if as_csv:
         click.echo(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))
     failures = 0
-    for number, answer in enumerate(_with_bar(reader.read(files), files)):
-        failures += answer.reason is not None
-        if answer.reason:
-            click.echo(f"mlp: {printable(answer.reason)}", err=True)
+    readings = (item for file in files for item in _readings(reader, file, split))
+    for number, (path, reading) in enumerate(_with_bar(readings, files)):
+        if reading.reason:
+            failures += 1
+            click.echo(f"mlp: {printable(reading.reason)}", err=True)
         if save_prepared is not None:
-            _save(save_prepared, number, answer)
+            _save(save_prepared, number, path, reading, split)
         if as_json:
-            click.echo(answer.json())
+            click.echo(_json(reader, path, reading, split))
         elif as_csv:
-            click.echo(_csv_row([answer.path, answer.text(), answer.confidence(), answer.reason]))
+            click.echo(_csv_row([path, _text(reader, reading, split), _confidence(reading), reading.reason]))
         else:
-            click.echo(answer.line(top))
+            click.echo(_line(reader, path, reading, split, top))
             if show:
                 from mlp_cli.cli.show import drawing
 
-                click.echo(drawing(answer))
+                click.echo(drawing(reading, reader.classes))
     if failures:
         sys.exit(1)
 
 
-def _files(image, recursive):
+def _readings(reader: "Reader", file: str, split: bool) -> "Iterator[tuple[str, Reading]]":
+    """The path and the Reading of each page of a file. Reasons begin with the name of the page."""
+    from mlp_cli.model.reader import Reading
+
+    path = os.fsencode(file).decode("utf-8", "replace")  # whatever bytes are in it
+    if os.path.isdir(file):
+        readings = iter([Reading(reason=_why_no_pictures(file))])
+    elif file == STDIN:
+        readings = reader.readings(sys.stdin.buffer.read() if sys.stdin else b"", split)
+    else:
+        readings = reader.readings(file, split)
+    for number, reading in enumerate(readings, start=1):
+        page = path if number == 1 else f"{path}#{number}"
+        if reading.reason:
+            reading.reason = f"{'standard input' if page == STDIN else page}: {reading.reason}"
+        yield page, reading
+
+
+def _text(reader: "Reader", reading: "Reading", split: bool) -> str:
+    """All that was read, rows joined by |."""
+    refused = UNKNOWN if split else NOTHING
+    space = "" if all(len(name) == 1 for name in reader.classes) else " "
+    rows = [[refused if answer.digit is None else str(answer.digit) for answer in row] for row in reading.rows]
+    return "|".join(map(space.join, rows)) or NOTHING
+
+
+def _confidence(reading: "Reading") -> float | None:
+    """That of the least sure mark, or None."""
+    return min((answer.confidence for answer in reading.answers), default=None)
+
+
+def _line(reader: "Reader", path: str, reading: "Reading", split: bool, top: int) -> str:
+    """The line of the table."""
+    path = printable(path)  # a tab or a line break in a name would look like another column or picture
+    if top > 1 and not reading.reason:
+        return "\t".join([path, *(f"{name}\t{p:.4f}" for name, p in _ranking(reader, reading.answers[0])[:top])])
+    has_answer = reading.rows and (split or not reading.reason)
+    return f"{path}\t{_text(reader, reading, split)}\t{f'{_confidence(reading):.4f}' if has_answer else NOTHING}"
+
+
+def _ranking(reader: "Reader", answer: "Answer") -> list[tuple[str, float]]:
+    """(class name, probability) from the most likely class down."""
+    return sorted(zip(reader.classes, answer.probabilities, strict=True), key=lambda pair: -pair[1])
+
+
+def _json(reader: "Reader", path: str, reading: "Reading", split: bool) -> str:
+    """The object of --json."""
+    import json
+
+    first = reading.answers[0] if reading.rows else None
+    if split:
+        keys = ("digit", "confidence", "probabilities", "box", "reason")
+        digits = [
+            {"row": row} | {key: getattr(answer, key) for key in keys}
+            for row, answers in enumerate(reading.rows)
+            for answer in answers
+        ]
+        text = _text(reader, reading, split) if first else None
+        values: dict[str, object] = {"text": text, "confidence": _confidence(reading), "digits": digits}
+    else:
+        values = {key: getattr(first, key, None) for key in ("digit", "confidence", "probabilities", "box")}
+    actions = list(dict.fromkeys(action for answer in reading.answers for action in answer.actions))
+    values |= {"inverted": first and first.inverted, "actions": actions if first else None, "reason": reading.reason}
+    return json.dumps({"path": path} | values, ensure_ascii=False)
+
+
+def _files(image: str, recursive: bool) -> list[str]:
     """The files that an argument means: itself, or the pictures of a folder by name."""
     if not os.path.isdir(image):
         return [image]
+    # A folder without any stands for itself, and is then said to have none.
+    return _pictures_in(image, recursive, _endings()) or [image]
+
+
+def _endings() -> tuple[str, ...]:
+    """Those of the names of pictures."""
     from PIL import Image
 
     readable = [ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN]
-    # A folder without any stands for itself, and is then said to have none.
-    return _pictures_in(image, recursive, (*readable, ".heic", ".heif")) or [image]
+    return (*readable, ".heic", ".heif")
 
 
-def _pictures_in(folder, recursive, endings):
+def _why_no_pictures(folder: str) -> str:
+    if _pictures_in(folder, True, _endings()):
+        return "has pictures only in folders within it; -r reads those"
+    return "has no pictures in it, or none that may be read"
+
+
+def _pictures_in(folder: str, recursive: bool, endings: tuple[str, ...]) -> list[str]:
     """The paths of pictures in a folder, hidden ones aside, and then of those in its folders."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        return [folder]
+        return []
     entries = [entry for entry in entries if not entry.name.startswith(".")]
     files = [entry.path for entry in entries if entry.name.lower().endswith(endings) and not entry.is_dir()]
     for entry in entries:
@@ -120,16 +213,17 @@ def _pictures_in(folder, recursive, endings):
     return files
 
 
-def _with_bar(answers, files):
-    """The answers, with a bar on stderr where that is a terminal and the answers go elsewhere."""
-    if len(files) < PER_BATCH or not sys.stderr.isatty() or sys.stdout.isatty():
-        return answers
+def _with_bar(readings: Iterator[T], files: Sequence[str]) -> Iterable[T]:
+    """The readings, with a bar on stderr where that is a terminal and the answers go elsewhere."""
+    if len(files) < BAR_FROM or not sys.stderr.isatty() or sys.stdout.isatty():
+        return readings
     from tqdm import tqdm
 
-    return tqdm(answers, total=len(files), unit="picture", leave=False, dynamic_ncols=True)
+    bar: Iterable[T] = tqdm(readings, total=len(files), unit="picture", leave=False, dynamic_ncols=True)
+    return bar
 
 
-def _csv_row(cells):
+def _csv_row(cells: Sequence[object]) -> str:
     import csv
     import io
 
@@ -138,7 +232,7 @@ def _csv_row(cells):
     return text.getvalue()
 
 
-def _make_new(directory):
+def _make_new(directory: str) -> None:
     from mlp_cli.errors import OutputError
 
     try:
@@ -151,18 +245,19 @@ def _make_new(directory):
         raise OutputError(f"{directory}: cannot be made: {error.strerror}") from None
 
 
-def _save(directory, number, answer):
-    """What the network saw of each digit, named by the number of the picture, its name and what was read."""
+def _save(directory: str, number: int, path: str, reading: "Reading", split: bool) -> None:
+    """What the network saw of each mark, named by the number of the picture, its name and what was read."""
     from PIL import Image
 
     from mlp_cli.errors import OutputError
 
-    stem = os.path.splitext(os.path.basename(answer.path))[0]
-    for place, mark in enumerate(answer.marks, start=1):
-        words = [f"{number:05d}", stem, *([str(place)] if answer.split else []), answer.ranking(mark)[0][0]]
+    stem = os.path.splitext(os.path.basename(path))[0]
+    for place, answer in enumerate(reading.answers, start=1):
+        digit = "none" if answer.digit is None else str(answer.digit)
+        words = [f"{number:05d}", stem, *([str(place)] if split else []), digit]
         name = "-".join("".join(c if c.isalnum() else "_" for c in word[:60]) for word in words) + ".png"
         try:
-            Image.fromarray(mark.digit.image).save(os.path.join(directory, name))
+            Image.fromarray(answer.image).save(os.path.join(directory, name))
         except OSError as error:
             raise OutputError(
                 f"{os.path.join(directory, name)}: cannot be written: {error.strerror or error}"

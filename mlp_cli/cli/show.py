@@ -2,12 +2,15 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.cli.table import pad
 from mlp_cli.images.ink import otsu_threshold, resized
+from mlp_cli.model.reader import Answer, Reading
 
 RAMP = " .:-=+*#%@"  # of light, where there is nothing but ASCII
 BLOCKS = " ▄▀█"  # lower and upper half of a character, as bits
@@ -16,23 +19,23 @@ ROOM = 28  # rows of pixels for the picture, and twice as many columns at most
 BAR = 30
 
 
-def drawing(answer):
-    """The lines for an Answer."""
-    if answer.page is None:
+def drawing(reading: Reading, classes: Sequence[str]) -> str:
+    """The lines for a Reading by a network of these classes."""
+    if reading.page is None:
         return ""
-    lines = ["", *_small(answer.page.levels)]
-    for mark in answer.marks:
-        bars = _bars(answer, mark)
-        lines += ["", *_beside(_pixels(mark.digit.image), bars, 28), "; ".join(mark.digit.actions) or "taken as it is"]
+    lines = ["", *_small(reading.page.levels)]
+    for answer in reading.answers:
+        said = [*(answer.actions or ["taken as it is"]), *filter(None, [answer.reason])]
+        lines += ["", *_beside(_pixels(answer.image), _bars(answer, classes), 28), "; ".join(said)]
     return "\n".join([*lines, ""])
 
 
-def _small(levels):
+def _small(levels: NDArray[np.uint8]) -> list[str]:
     shrink = max(1.0, levels.shape[0] / ROOM, levels.shape[1] / (2 * ROOM))
     return _pixels(np.uint8(resized(levels, [side / shrink for side in levels.shape])))
 
 
-def _pixels(image):
+def _pixels(image: NDArray[np.uint8]) -> list[str]:
     """Grey levels (h, w) uint8 as lines of text, two rows of pixels to each line."""
     upper, lower = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1]).swapaxes(0, 1)
     if not _can_show(BLOCKS):
@@ -52,23 +55,23 @@ def _pixels(image):
     return ["".join(BLOCKS[bits] for bits in row) for row in light]
 
 
-def _bars(answer, mark):
+def _bars(answer: Answer, classes: Sequence[str]) -> list[str]:
     sign = "█" if _can_show("█") else "#"
-    width = max(map(len, answer.classes))
+    width = max(map(len, classes))
     return [
         f"{pad(name, width)} {p:7.2%} {sign * round(BAR * p)}"
-        for name, p in zip(answer.classes, mark.probabilities, strict=True)
+        for name, p in zip(classes, answer.probabilities, strict=True)
     ]
 
 
-def _beside(left, right, width):
+def _beside(left: list[str], right: list[str], width: int) -> list[str]:
     rows = max(len(left), len(right))
     left += [" " * width] * (rows - len(left))
     right += [""] * (rows - len(right))
     return [f"{a}  {b}".rstrip() for a, b in zip(left, right, strict=True)]
 
 
-def _can_show(letters):
+def _can_show(letters: str) -> bool:
     try:
         letters.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

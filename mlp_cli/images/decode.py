@@ -29,7 +29,7 @@ class Page:
 
 
 def decode(file):
-    """The first Page of a picture file (path or binary stream).
+    """The first Page of a picture file (path or binary stream), or of an Image of Pillow's.
 
     Upright by its EXIF orientation; transparent parts are paper; of an animation the first frame; 16-bit, 32-bit and
     float pictures are stretched from their darkest to their brightest value; large photos are reduced. Raises
@@ -65,6 +65,8 @@ def _quietly(function, *arguments):
 
 
 def _open(file):
+    if isinstance(file, Image.Image):
+        return file.copy()  # the caller's own stays open, and as it is
     try:
         return Image.open(file)
     except UnidentifiedImageError:

@@ -15,6 +15,10 @@ def find_model(model=None):
     if model is None:
         bests = [run / BEST for run in RUNS.glob("*/") if (run / BEST).is_file()]
         return max(bests, key=lambda best: (_started(best.parent), best), default=SHIPPED_MODEL)
+    if model == "mnist":
+        return SHIPPED_MODEL
+    if model == "latest":
+        return find_model()
     path = Path(model)
     if not path.is_dir():
         return path

@@ -1,194 +1,213 @@
-"""What `mlp predict` has to say of pictures, and how it comes to it."""
+"""The reader of pictures: what a trained network reads on a page, and what it has no answer to."""
 
-import itertools
+import io
 import math
 import os
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from mlp_cli.printable import printable
+import numpy as np
+from numpy.typing import NDArray
 
-STDIN = "-"
-NOTHING = "-"
-PER_BATCH = 100
-BATCH_PIXELS = 20_000_000  # of the pages that are kept meanwhile: twenty megabytes, a few large photos
+from mlp_cli.blas import one_thread
+from mlp_cli.errors import ImageError, ModelError
+from mlp_cli.images.decode import Page, decode_all
+from mlp_cli.images.digits import Digit, prepare
+from mlp_cli.images.mnist import SIDE
+from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.checkpoint import Checkpoint
+from mlp_cli.nn.calibration import calibrated
 
+if TYPE_CHECKING:
+    from PIL import Image
 
-@dataclass
-class Mark:
-    """A digit found in a picture: its row, what the network saw, and the probabilities of the classes."""
-
-    row: int
-    digit: object
-    probabilities: list[float] = field(default_factory=list)
-
-    @property
-    def confidence(self):
-        return max(self.probabilities)
-
-
-@dataclass
-class Answer:
-    """What there is to say of one picture: the marks on it, or the reason why there is nothing to say, or both where
-    the network is not sure."""
-
-    path: str
-    classes: tuple[str, ...]
-    split: bool
-    threshold: float
-    page: object = None
-    marks: list[Mark] = field(default_factory=list)
-    reason: str | None = None
-
-    def judge(self):
-        """Refuse what is less sure than the threshold."""
-        unsure = [mark for mark in self.marks if mark.confidence < self.threshold]
-        if unsure:
-            least = min(unsure, key=lambda mark: mark.confidence)
-            number = f"{len(unsure)} of {len(self.marks)} digits {'are' if len(unsure) > 1 else 'is'}"
-            which = number if self.split else "the answer is"
-            self.reason = (
-                f"{self.path}: {which} too unsure: {self.ranking(least)[0][0]} with "
-                f"{math.floor(1e4 * least.confidence) / 1e4:.4f}, below --threshold {self.threshold:g}"
-            )
-
-    def name(self, mark):
-        """The class of a mark, - for one that is too unsure."""
-        return self.ranking(mark)[0][0] if mark.confidence >= self.threshold else NOTHING
-
-    def ranking(self, mark):
-        """(class name, probability) from the most likely class down."""
-        return sorted(zip(self.classes, mark.probabilities, strict=True), key=lambda pair: -pair[1])
-
-    def text(self):
-        """All that was read, rows joined by |."""
-        if not self.marks:
-            return NOTHING
-        rows = [[self.name(mark) for mark in self.marks if mark.row == row] for row in range(self.marks[-1].row + 1)]
-        space = "" if all(len(name) == 1 for name in self.classes) else " "
-        return "|".join(space.join(row) for row in rows)
-
-    def confidence(self):
-        """That of the least sure digit, or None."""
-        return min((mark.confidence for mark in self.marks), default=None)
-
-    def line(self, top=1):
-        """The line of the table."""
-        # A tab or a line break in a name would look like another column or picture.
-        path = printable(self.path)
-        if top > 1 and not self.reason:
-            return "\t".join([path, *(f"{name}\t{p:.4f}" for name, p in self.ranking(self.marks[0])[:top])])
-        is_sure = self.marks and (self.split or not self.reason)
-        return f"{path}\t{self.text()}\t{f'{self.confidence():.4f}' if is_sure else NOTHING}"
-
-    def json(self):
-        """The object of --json."""
-        import json
-
-        first = self.marks[0] if self.marks else None
-        answer = {"path": self.path}
-        if self.split:
-            digits = [
-                {"row": mark.row, "digit": self._value(mark), "confidence": mark.confidence, "box": mark.digit.box}
-                for mark in self.marks
-            ]
-            answer |= {"text": self.text() if first else None, "confidence": self.confidence(), "digits": digits}
-        else:
-            answer |= {
-                "digit": self._value(first) if first else None,
-                "confidence": first and first.confidence,
-                "probabilities": first and first.probabilities,
-                "box": first and first.digit.box,
-            }
-        answer["inverted"] = first and first.digit.inverted
-        answer["actions"] = first and _united(mark.digit.actions for mark in self.marks)
-        return json.dumps(answer | {"reason": self.reason}, ensure_ascii=False)
-
-    def _value(self, mark):
-        name = self.name(mark)
-        return None if name == NOTHING else int(name) if name.isdecimal() else name
-
-
-def _united(actions):
-    """Every action once, in order."""
-    return list(dict.fromkeys(action for some in actions for action in some))
+# A file's path, the bytes of a file, a picture of Pillow's, or grey levels (h, w) or colours (h, w, 3) as uint8.
+Picture: TypeAlias = Union[str, "os.PathLike[str]", bytes, "Image.Image", NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the network reads in one mark on a picture.
+
+    `digit` is the class, as a number where its name is one, and None where the answer is refused; then `reason` says
+    why. `probabilities` are the calibrated ones of the classes, in the network's order, and `confidence` is the largest
+    of them. `box` (left, top, right, bottom) is where the ink is, in pixels of the upright picture, right and bottom
+    exclusive; `inverted`, whether it is darker than the paper; `actions`, what was done to the picture, in words;
+    `image` (28, 28) uint8, what the network saw.
+    """
+
+    digit: int | str | None
+    confidence: float
+    probabilities: tuple[float, ...]
+    box: tuple[int, int, int, int]
+    inverted: bool
+    actions: tuple[str, ...]
+    reason: str | None
+    image: NDArray[np.uint8] = field(repr=False, compare=False)
+
+
+@dataclass
+class Reading:
+    """What was read on one page: its answers by rows, and the reason why there are none, or why some are refused."""
+
+    page: Page | None = None
+    rows: list[list[Answer]] = field(default_factory=list)
+    reason: str | None = None
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Of all rows, in reading order."""
+        return [answer for row in self.rows for answer in row]
+
+
 class Reader:
-    """Reads picture files with the network of a checkpoint."""
+    """Reads the digits in pictures with a trained network. `mlp_cli.load` makes one.
 
-    checkpoint: object
-    inverted: bool | None
-    split: bool
-    threshold: float
+    Answers whose confidence is below `threshold` are refused; None means the checkpoint's own threshold, 0 answers
+    everything. `inverted` says whether ink is darker than paper; None means to detect it.
+    """
 
-    def read(self, files):
-        """The Answers to some files in their order."""
-        waiting, pixels = [], 0
-        for file in files:
-            for answer in self._prepared(file):
-                waiting.append(answer)
-                pixels += answer.page.levels.size if answer.page else 0
-                if len(waiting) >= PER_BATCH or pixels >= BATCH_PIXELS:
-                    yield from self._judged(waiting)
-                    waiting, pixels = [], 0
-        yield from self._judged(waiting)
+    def __init__(self, checkpoint: Checkpoint, threshold: float | None = None, inverted: bool | None = None) -> None:
+        """Raises ModelError if the network takes no images of 28×28 pixels, the size that pictures are prepared in."""
+        height, width = checkpoint.metadata.image_shape
+        if (height, width) != (SIDE, SIDE):
+            raise ModelError(
+                f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE}"
+            )
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f"threshold is {threshold}, and must lie between 0 and 1")
+        self.checkpoint = checkpoint
+        self.threshold = checkpoint.metadata.threshold if threshold is None else threshold
+        self.inverted = inverted
+        self.classes = checkpoint.metadata.classes
 
-    def _prepared(self, file):
-        """The Answers to the pages of a file, as yet without probabilities."""
-        from mlp_cli.errors import ImageError
-        from mlp_cli.images.digits import prepare
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.checkpoint.network.sizes))
+        refuses = f"refuses below {self.threshold:.4g}" if self.threshold else "answers everything"
+        return f"<Reader of {self.checkpoint}: {sizes}, {refuses}>"
+
+    def read(self, picture: Picture) -> Answer:
+        """The Answer to a picture of one digit; of a file with several pages, the first.
+
+        Raises ImageError, naming the file, for what cannot be read, is blank, or has several digits on it.
+        """
+        ((answer,),) = self._first(picture, split=False)
+        return answer
+
+    def read_rows(self, picture: Picture) -> list[list[Answer]]:
+        """The Answers to a picture of several digits: rows from the top, each from the left.
+
+        A mark as large as punctuation that is no digit is an Answer, too, whose digit is None. Errors are those of
+        `read`, except that several digits are none.
+        """
+        return self._first(picture, split=True)
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The calibrated probabilities of images that look like MNIST's, light ink on 0: (n, 28, 28) or (n, 784) uint8
+        -> (n, k)."""
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.shape[1:] not in ((SIDE, SIDE), (SIDE * SIDE,)):
+            raise ValueError(
+                f"images are {images.dtype} {images.shape}, and must be uint8 (n, {SIDE}, {SIDE}) or (n, {SIDE**2})"
+            )
+        if not len(images):
+            return np.empty((0, len(self.classes)))
+        with one_thread():
+            log_y = log_probabilities(self.checkpoint.network, images.reshape(len(images), -1))
+        probabilities: NDArray[np.float64] = np.exp(calibrated(log_y, self.checkpoint.metadata.temperature))
+        return probabilities
+
+    def readings(self, picture: Picture, split: bool = False) -> Iterator[Reading]:
+        """The Reading of each page of a picture, `split` into several digits or taken for one.
+
+        Whatever is wrong with a page is its reason: nothing is raised for it. A page's answers do not depend, even in
+        their last digit, on what else is read.
+        """
+        pages = decode_all(_opened(picture))
+        while True:
+            reading = Reading()
+            try:
+                reading.page = next(pages, None)
+                if reading.page is None:
+                    return
+                reading.rows = self._rows(reading.page) if split else [[self._answer(reading.page)]]
+                reading.reason = _refusals(reading.answers) if split else reading.rows[0][0].reason
+            except ImageError as error:
+                reading.reason = str(error)
+            except MemoryError:
+                reading.reason = "does not fit into memory; make the picture smaller"
+            except Exception as error:  # nothing in one picture may end the reading of others
+                reading.reason = f"cannot be read, by a fault of mlp: {type(error).__name__}: {error}"
+            yield reading
+
+    def _first(self, picture: Picture, split: bool) -> list[list[Answer]]:
+        reading = next(self.readings(picture, split), Reading(reason="has no page"))
+        if not reading.rows:
+            raise ImageError(f"{_name(picture)}: {reading.reason}")
+        return reading.rows
+
+    def _answer(self, page: Page) -> Answer:
+        (answer,) = self._answers([prepare(page, self.inverted)])
+        return answer
+
+    def _rows(self, page: Page) -> list[list[Answer]]:
         from mlp_cli.images.rows import find_rows
 
-        path = _name(file)
-        pages = _pages(file)
-        for number in itertools.count(1):
-            answer = self._answer(path if number == 1 else f"{path}#{number}")
-            try:
-                answer.page = next(pages, None)
-                if answer.page is None:
-                    return
-                rows = find_rows(answer.page, self.inverted) if self.split else None
-                rows = rows or [[prepare(answer.page, self.inverted)]]
-                answer.marks = [Mark(row, digit) for row, digits in enumerate(rows) for digit in digits]
-            except ImageError as error:
-                answer.reason = f"{'standard input' if path == STDIN else answer.path}: {error}"
-            yield answer
+        rows = find_rows(page, self.inverted)
+        answers = iter(self._answers([digit for row in rows for digit in row]))
+        return [[next(answers) for _ in row] for row in rows]
 
-    def _answer(self, path):
-        return Answer(path, self.checkpoint.metadata.classes, self.split, self.threshold)
+    def _answers(self, digits: Sequence[Digit]) -> list[Answer]:
+        probabilities = self.probabilities(np.stack([digit.image for digit in digits])).tolist()
+        return [self._judged(digit, y) for digit, y in zip(digits, probabilities, strict=True)]
 
-    def _judged(self, answers):
-        import numpy as np
-
-        from mlp_cli.model.answers import log_probabilities
-        from mlp_cli.nn.calibration import calibrated
-
-        marks = [mark for answer in answers for mark in answer.marks]
-        if marks:
-            log_y = log_probabilities(self.checkpoint.network, np.stack([mark.digit.image.ravel() for mark in marks]))
-            probabilities = np.exp(calibrated(log_y, self.checkpoint.metadata.temperature))
-            for mark, y in zip(marks, probabilities.tolist(), strict=True):
-                mark.probabilities = y
-        for answer in answers:
-            answer.judge()
-        return answers
+    def _judged(self, digit: Digit, probabilities: list[float]) -> Answer:
+        confidence = max(probabilities)
+        name = self.classes[probabilities.index(confidence)]
+        reason = None
+        if confidence < self.threshold:
+            # Confidence is rounded down, lest it seem to reach the threshold.
+            if confidence < self.checkpoint.metadata.threshold:
+                reason = f"looks like no digit: best guess {name} at {math.floor(1e2 * confidence) / 1e2:.2f}"
+            else:
+                rounded = f"{math.floor(1e4 * confidence) / 1e4:.4f}"
+                reason = f"read as {name} with confidence {rounded}, below the threshold {self.threshold:g}"
+        value = None if reason else int(name) if name.isdecimal() else name
+        return Answer(
+            value, confidence, tuple(probabilities), digit.box, digit.inverted, digit.actions, reason, digit.image
+        )
 
 
-def _name(file):
-    """The path as text that can be printed, whatever bytes are in it."""
-    return os.fsencode(file).decode("utf-8", "replace")
+def _refusals(answers: Sequence[Answer]) -> str | None:
+    """One line for the refused of several answers, or None."""
+    refused = [answer for answer in answers if answer.reason]
+    if not refused:
+        return None
+    left, top, _, _ = refused[0].box
+    first = f"at {left},{top}: {refused[0].reason}"
+    if len(refused) == 1:
+        return f"the mark {first}"
+    return f"{len(refused)} of {len(answers)} marks have no answer, the first {first}"
 
 
-def _pages(file):
-    import io
+def _opened(picture: Picture) -> "str | os.PathLike[str] | io.BytesIO | Image.Image":
+    """What images.decode opens. Raises TypeError or ValueError for what is no Picture."""
+    from PIL import Image
 
-    from mlp_cli.errors import ImageError
-    from mlp_cli.images.decode import decode_all
+    if isinstance(picture, str | os.PathLike | Image.Image):
+        return picture
+    if isinstance(picture, bytes):
+        return io.BytesIO(picture)
+    if not isinstance(picture, np.ndarray):
+        raise TypeError(f"a picture is a path, bytes, a PIL image or an array, not {type(picture).__name__}")
+    if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)) or picture.ndim < 2 or not picture.size:
+        raise ValueError(f"the picture is {picture.dtype} {picture.shape}, and must be uint8 (h, w) or (h, w, 3)")
+    return Image.fromarray(picture)
 
-    if os.path.isdir(file):
-        raise ImageError("has no pictures in it, or none that may be read")
-    if file == STDIN:
-        file = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
-    yield from decode_all(file)
+
+def _name(picture: Picture) -> str:
+    """What errors call a picture: its path, as text that can be printed whatever bytes are in it."""
+    if isinstance(picture, str | os.PathLike):
+        return os.fsencode(picture).decode("utf-8", "replace")
+    return "the picture"

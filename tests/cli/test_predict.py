@@ -14,7 +14,6 @@ from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import SHIPPED_MODEL
-from mlp_cli.model.reader import Answer, Mark
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +97,12 @@ def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
     assert "mlp: empty: has no pictures in it" in result.err
 
 
+def test_a_folder_of_folders_is_told_of_r(mlp, model, pictures):
+    result = mlp("predict", "--model", model, pictures.parent)
+    assert (result.code, result.out) == (1, f"{pictures.parent}\t-\t-\n")
+    assert f"mlp: {pictures.parent}: has pictures only in folders within it; -r reads those" in result.err
+
+
 def test_dark_ink_on_light_paper_gives_the_same_answers(mlp, model, pictures):
     for path in pictures.iterdir():
         image = np.asarray(Image.open(path))
@@ -172,7 +177,9 @@ def test_split_in_json_has_rows_and_boxes_in_reading_order(mlp, form):
     assert list(answer) == ["path", "text", "confidence", "digits", "inverted", "actions", "reason"]
     assert (answer["text"], answer["inverted"], answer["reason"]) == ("721|04", True, None)
     assert answer["actions"][0] == "inverted"
-    assert [list(digit) for digit in answer["digits"]] == [["row", "digit", "confidence", "box"]] * 5
+    assert [list(digit) for digit in answer["digits"]] == [
+        ["row", "digit", "confidence", "probabilities", "box", "reason"]
+    ] * 5
     assert [(digit["row"], digit["digit"]) for digit in answer["digits"]] == [(0, 7), (0, 2), (0, 1), (1, 0), (1, 4)]
     for digit, (column, row) in zip(answer["digits"], [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)], strict=True):
         left, top, right, bottom = digit["box"]  # within the place of its 28 × 28, where a unit is 8 pixels
@@ -208,20 +215,14 @@ def test_below_the_threshold_there_is_no_answer_but_a_reason(mlp, model, least):
     above, below = ["--threshold", confidence + 1e-4], ["--threshold", confidence - 1e-4]
     result = mlp("predict", "--model", model, *above, path)
     assert (result.code, result.out) == (1, f"{path}\t-\t-\n")
-    assert f"mlp: {path}: the answer is too unsure: " in result.err
+    assert f"mlp: {path}: read as " in result.err
     result = mlp("predict", "--model", model, "--json", *above, path)
     answer = json.loads(result.out)
     assert (result.code, answer["digit"]) == (1, None)
     assert answer["confidence"] == max(answer["probabilities"]) == pytest.approx(confidence, abs=1e-5)
-    assert answer["reason"].startswith(f"{path}: the answer is too unsure: ")
+    assert answer["reason"].endswith(f", below the threshold {confidence + 1e-4:g}")
     result = mlp("predict", "--model", model, *below, path)
     assert (result.code, result.out.split("\t")[1]) == (0, str(np.argmax(answer["probabilities"])))
-
-
-def test_the_reason_never_rounds_the_confidence_up_to_the_threshold():
-    answer = Answer("x.png", ("0", "1"), split=False, threshold=1.0, marks=[Mark(0, None, [0.00001, 0.99999])])
-    answer.judge()
-    assert answer.reason == "x.png: the answer is too unsure: 1 with 0.9999, below --threshold 1"
 
 
 def test_of_several_digits_only_those_below_the_threshold_are_left_open(mlp, model, form):
@@ -235,9 +236,9 @@ def test_of_several_digits_only_those_below_the_threshold_are_left_open(mlp, mod
     assert kept.count(None) == 2
     assert digits("--threshold", threshold)[0] == kept
     result = mlp("predict", "--model", model, "--split", "--threshold", threshold, form)
-    letters = ["-" if digit is None else str(digit) for digit in kept]
+    letters = ["?" if digit is None else str(digit) for digit in kept]
     assert result.out.split("\t")[1] == "".join(letters[:3]) + "|" + "".join(letters[3:])
-    assert (result.code, "2 of 5 digits are too unsure" in result.err) == (1, True)
+    assert (result.code, "form.png: 2 of 5 marks have no answer, the first at " in result.err) == (1, True)
 
 
 def test_what_is_no_single_digit_is_refused_with_the_reason(mlp, form, tmp_path):
@@ -296,22 +297,6 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
         ["scan.tif#4", "1"],
     ]
     assert (result.code, "mlp: scan.tif#3: has no digit on it: the page is blank" in result.err) == (1, True)
-
-
-def test_large_pages_do_not_wait_for_a_hundred(mlp, model, tmp_path, monkeypatch):
-    """So that a folder of photos takes no more memory than a few of them."""
-    from mlp_cli.model import reader
-
-    monkeypatch.setattr(reader, "BATCH_PIXELS", 3 * 40 * 40)
-    batches = []
-    judged = reader.Reader._judged
-    monkeypatch.setattr(reader.Reader, "_judged", lambda self, some: batches.append(len(some)) or judged(self, some))
-    picture = np.zeros((40, 40), np.uint8)
-    picture[10:30, 18:22] = 255
-    pages = [Image.fromarray(picture)] * 7
-    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
-    assert len(mlp("predict", "--model", model, "scan.tif").out.splitlines()) == 7
-    assert batches == [3, 3, 1]
 
 
 def shown(*args, **environment):
