@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mlp_cli.blas import limit_threads
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import SHIPPED_MODEL, find_model
+from mlp_cli.model.find import BUNDLED, find_model
 from mlp_cli.model.reader import Reader, Reading
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -184,7 +184,7 @@ def main():
     parser.add_argument("csv", type=Path, nargs="?")
     parser.add_argument("--simulate", type=int, metavar="N")
     parser.add_argument("--split", action="store_true")
-    parser.add_argument("--model", default=SHIPPED_MODEL)
+    parser.add_argument("--model", default=BUNDLED["mnist"])
     parser.add_argument("--sheet", type=Path, metavar="FILE")
     options = parser.parse_args()
     if (options.csv is None) == (options.simulate is None):

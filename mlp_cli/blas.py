@@ -9,7 +9,7 @@ import threadpoolctl
 DEFAULT_THREADS = 1
 
 
-def limit_threads(threads=None):
+def limit_threads(threads: int | None = None) -> int:
     """Let BLAS use so many threads, DEFAULT_THREADS if None; returns their number."""
     threads = DEFAULT_THREADS if threads is None else threads
     threadpoolctl.threadpool_limits(threads, user_api="blas")

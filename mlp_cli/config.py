@@ -3,8 +3,9 @@
 import difflib
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
@@ -16,20 +17,21 @@ TOML_ERRORS = (ValueError, RecursionError)  # also of numbers too long, and of n
 PRESET_ORDER = ("plain", "quick", "default", "accurate")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
+Table = dict[str, Any]  # as TOML has it: a dictionary of values and of such dictionaries
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 
 
-class NetworkConfig(_Section):
+class NetworkConfig(_Section, frozen=True):
     """`hidden`: units of each hidden layer, any number of layers. Inputs and classes follow the data."""
 
     hidden: Annotated[tuple[Annotated[int, Meta(ge=1, le=65536)], ...], Meta(max_length=64)] = (128, 64)
     activation: Literal["relu", "sigmoid", "tanh"] = "relu"
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(_Section, frozen=True):
     """How the network learns. `momentum` is for "momentum" and "nesterov"; `warmup`, a part of the run, is for
     "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed.
 
@@ -57,8 +59,8 @@ class TrainingConfig(_Section):
     checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
-class AugmentationConfig(_Section):
-    """Random warps of the training images: see data/augment.py. All of them are off at 0.
+class AugmentationConfig(_Section, frozen=True):
+    """Random warps of the training images: see data/warps.py. All of them are off at 0.
 
     `rotation` in degrees; `scale` and `shear` as shares; `shift` and `elastic` in pixels; `smoothness` of the elastic
     field, σ in pixels; `groups` of a minibatch, each with a warp of its own. From the part `shrink_from` of the run on,
@@ -76,7 +78,7 @@ class AugmentationConfig(_Section):
     shrink_to: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
-class Config(_Section):
+class Config(_Section, frozen=True):
     """A whole configuration. Equal seeds, with equal data and threads on one machine, give equal bytes."""
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -85,7 +87,7 @@ class Config(_Section):
     augmentation: AugmentationConfig = AugmentationConfig()
 
 
-def load_config(name="default", assignments=(), **options):
+def load_config(name: str | Path = "default", assignments: Iterable[str] = (), **options: int | None) -> Config:
     """The configuration of a preset or TOML file `name`, changed by "key=value" `assignments`, then by `options`.
 
     Options are `seed` and keys of [training]; None means not given. Each is checked as it is applied, so that
@@ -104,7 +106,7 @@ def load_config(name="default", assignments=(), **options):
     return config
 
 
-def from_table(table, source):
+def from_table(table: Table, source: str | Path) -> Config:
     """The configuration in nested dictionaries; `source` is named in the ConfigError for anything not allowed."""
     try:
         return msgspec.convert(table, Config)
@@ -112,17 +114,18 @@ def from_table(table, source):
         raise ConfigError(f"{source}: {_explain(str(error), table)}") from None
 
 
-def to_table(config):
+def to_table(config: Config) -> Table:
     """The configuration as nested dictionaries of plain values."""
-    return msgspec.to_builtins(config)
+    table: Table = msgspec.to_builtins(config)
+    return table
 
 
-def differences(before, after):
+def differences(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
     """The keys in which two configurations differ: {"training.epochs": (before, after)}."""
     return {key: (value, flat(after)[key]) for key, value in flat(before).items() if value != flat(after)[key]}
 
 
-def flat(config):
+def flat(config: Config) -> dict[str, Any]:
     """The configuration as one dictionary: {"training.epochs": 15}."""
     table = to_table(config)
     sections = {name: value for name, value in table.items() if isinstance(value, dict)}
@@ -130,7 +133,7 @@ def flat(config):
     return {name: value for name, value in table.items() if name not in sections} | flat
 
 
-def as_text(value, quoted=False):
+def as_text(value: Any, quoted: bool = False) -> str:
     """A value of a configuration as TOML has it; strings without their quotes unless these are asked for."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -139,12 +142,12 @@ def as_text(value, quoted=False):
     return str(list(value) if isinstance(value, tuple) else value)
 
 
-def to_toml(config):
+def to_toml(config: Config) -> str:
     """The configuration as a TOML file that `load_config` reads back to the same values."""
     return tomli_w.dumps(to_table(config))
 
 
-def presets():
+def presets() -> dict[str, Path]:
     """The presets by name, in the order to show them: {name: path}."""
     folder = Path(__file__).parent / "configs"  # as installed …
     if not folder.is_dir():
@@ -152,7 +155,7 @@ def presets():
     return {name: folder / f"{name}.toml" for name in PRESET_ORDER}
 
 
-def _read(name):
+def _read(name: str | Path) -> tuple[Path, Table]:
     if str(name) == "":
         raise ConfigError(f"the name of the configuration is empty (presets: {', '.join(presets())})")
     path = presets().get(str(name)) or Path(name)
@@ -170,7 +173,7 @@ def _read(name):
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _assign(table, assignment):
+def _assign(table: Table, assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     key, text = key.strip(), text.strip()
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
@@ -190,21 +193,23 @@ def _assign(table, assignment):
     table[last] = value
 
 
-def _explain(message, table):
+def _explain(message: str, table: Table) -> str:
     """One line on a msgspec message: the key, what is there, and what is allowed."""
     message, _, path = message.partition(" - at `$.")
     path = path.rstrip("`")
     if unknown := re.search(r"unknown field `(.*)`", message):
         return _explain_unknown(unknown[1], path)
-    value = table
+    value: Any = table
     for key in re.findall(r"[^.\[\]]+", path):
         value = value[int(key) if isinstance(value, list) else key]
-    guess = _did_you_mean(value, _describe(path, as_choices=True))
+    guess = _did_you_mean(value, _choices(path))
     return f"{path} = {as_text(value, quoted=True)}: must be {_describe(path)}{guess}"
 
 
-def _explain_unknown(key, path):
-    sections = {"": Config} | {f.name: f.type for f in msgspec.structs.fields(Config) if f.name != "seed"}
+def _explain_unknown(key: str, path: str) -> str:
+    sections: dict[str, Any] = {"": Config} | {
+        f.name: f.type for f in msgspec.structs.fields(Config) if f.name != "seed"
+    }
     names = {
         f"{section}.{f.name}".lstrip("."): f.name
         for section, kind in sections.items()
@@ -218,19 +223,30 @@ def _explain_unknown(key, path):
     return f"unknown key {full}{guess} (keys{f' of [{path}]' if path else ''}: {allowed})"
 
 
-def _did_you_mean(word, known):
+def _did_you_mean(word: Any, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _describe(path, as_choices=False):
-    """What may stand at a key such as "training.momentum": in words, or the list of the choices it has."""
-    kind = msgspec.inspect.type_info(Config)
+def _kind(path: str) -> Any:
+    """What msgspec.inspect knows of a key such as "training.momentum"."""
+    kind: Any = msgspec.inspect.type_info(Config)
     for key in re.findall(r"[^.\[\]]+", path):
-        kind = kind.item_type if isinstance(kind, msgspec.inspect.VarTupleType) else _field_type(kind, key)
-    if as_choices:
-        return kind.values if isinstance(kind, msgspec.inspect.LiteralType) else ()
-    match kind:
+        if isinstance(kind, msgspec.inspect.VarTupleType):
+            kind = kind.item_type
+        else:
+            kind = next(field.type for field in kind.fields if field.name == key)
+    return kind
+
+
+def _choices(path: str) -> list[str]:
+    kind = _kind(path)
+    return list(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else []
+
+
+def _describe(path: str) -> str:
+    """What may stand at a key, in words."""
+    match kind := _kind(path):
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(map(repr, kind.values))
         case msgspec.inspect.VarTupleType():
@@ -246,7 +262,3 @@ def _describe(path, as_choices=False):
             return "true or false"
         case _:
             return f"a section: [{path}]"
-
-
-def _field_type(struct, key):
-    return next(field.type for field in struct.fields if field.name == key)

@@ -38,7 +38,7 @@ class DivergedError(MlpError):
 class StoppedError(MlpError):
     """Training that a signal stopped, after saving; the exit code is 128 + the signal's number."""
 
-    def __init__(self, message, signal_number):
+    def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
 

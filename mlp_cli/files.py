@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 PART = re.compile(r"\.[0-9a-f]{16}\.mlp-part")
@@ -62,7 +63,7 @@ def _write_part(path: str | Path, content: bytes, directory: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _removed_on_error(part, directory):
+def _removed_on_error(part: str, directory: int | None) -> Iterator[None]:
     try:
         yield
     except BaseException:

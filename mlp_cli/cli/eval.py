@@ -33,8 +33,8 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 def command(model, data, split, errors, predictions, as_json, fail_under):
     """Measure a network on the test set.
 
-    MODEL is a run directory, of which the best checkpoint counts, or a checkpoint; without one,
-    the newest run under runs/, else the trained model in the package.
+    MODEL is a run directory (its best checkpoint counts), a checkpoint, a bundled model (mnist or large) or latest, the
+    newest run under runs/ that has finished an epoch. Without MODEL: latest, or mnist if there is none.
 
     \b
     mlp eval

@@ -13,7 +13,11 @@ STDIN = "-"
     "--index", type=click.IntRange(0), metavar="N", help="Take image N of the test set, from 0, and its label."
 )
 @click.option(
-    "--model", type=click.Path(), help="Run directory or checkpoint. [default: the newest run, else the model inside]"
+    "--model",
+    type=click.Path(),
+    default="mnist",
+    show_default=True,
+    help="Run directory, checkpoint, mnist, large, or latest: the newest run.",
 )
 @click.option(
     "--data", type=click.Path(), metavar="DIR", help="Four IDX files for --index. [default: the MNIST inside]"

@@ -1,14 +1,15 @@
 """A network's answers on many images."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.data.batches import to_inputs
-from mlp_cli.nn import cross_entropy, log_softmax
+from mlp_cli.nn import MLP, cross_entropy, log_softmax
 
 CHUNK = 500
 
 
-def log_probabilities(network, images):
+def log_probabilities(network: MLP, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """log ŷ for uint8 images (n, pixels): (n, k) float32, computed in chunks that fit the cache."""
     buffers = network.buffers(min(CHUNK, len(images)))
     log_y = np.empty((len(images), network.sizes[-1]), np.float32)
@@ -18,7 +19,7 @@ def log_probabilities(network, images):
     return log_y
 
 
-def loss_and_accuracy(log_y, labels):
+def loss_and_accuracy(log_y: NDArray[np.floating], labels: NDArray[np.int64]) -> tuple[float, float]:
     """Mean cross-entropy in nats and share of right answers, from log-probabilities (n, k) and labels (n,)."""
     loss = cross_entropy(log_y, labels).mean(dtype=np.float64)
     return float(loss), float((log_y.argmax(axis=1) == labels).mean())

@@ -9,13 +9,14 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import safetensors
 import safetensors.numpy
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from mlp_cli.config import Config
 from mlp_cli.errors import ModelError
@@ -24,6 +25,7 @@ from mlp_cli.nn.calibration import HIGHEST, LOWEST
 
 FORMAT = 1
 
+Tensors = dict[str, NDArray[Any]]  # by name
 
 Count = Annotated[int, Meta(ge=0)]
 Side = Annotated[int, Meta(ge=1, le=65535)]  # of an image, in pixels
@@ -42,8 +44,8 @@ class Progress(msgspec.Struct, kw_only=True):
     best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
     best_accuracy: float = 0.0
     improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement of it, for patience
-    batches_rng: dict
-    dropout_rng: dict
+    batches_rng: dict[str, Any]
+    dropout_rng: dict[str, Any]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +79,9 @@ class Checkpoint:
     path: Path
     network: MLP
     metadata: Metadata
-    tensors: dict[str, np.ndarray]
+    tensors: Tensors
 
-    def copy(self, name, view):
+    def copy(self, name: str, view: NDArray[Any]) -> None:
         """Copy the tensor `name` into an array of its shape and type. Raises ModelError if it is not like that."""
         tensor = self.tensors.get(name)
         if tensor is None:
@@ -91,12 +93,12 @@ class Checkpoint:
             raise ModelError(f"{self.path}: {name} has entries that are not finite numbers; it cannot be used")
         view[...] = tensor
 
-    def __str__(self):
+    def __str__(self) -> str:
         accuracy = self.metadata.val_accuracy
         return f"{self.path} ({'not trained' if accuracy is None else f'validation accuracy {accuracy:.2%}'})"
 
 
-def to_bytes(network, metadata, tensors=None):
+def to_bytes(network: MLP, metadata: Metadata, tensors: Tensors | None = None) -> bytes:
     """The file of a checkpoint. Equal contents give equal bytes."""
     values = msgspec.to_builtins(metadata)
     strings = {key: json.dumps(value) for key, value in values.items()}
@@ -104,7 +106,7 @@ def to_bytes(network, metadata, tensors=None):
     return _with_sorted_metadata(content)
 
 
-def _with_sorted_metadata(content):
+def _with_sorted_metadata(content: bytes) -> bytes:
     """The same safetensors file with its metadata sorted by key: the library writes them in random order."""
     (size,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + size])
@@ -114,7 +116,7 @@ def _with_sorted_metadata(content):
     return struct.pack("<Q", len(text)) + text + content[8 + size :]
 
 
-def load_checkpoint(path):
+def load_checkpoint(path: str | Path) -> Checkpoint:
     """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
     path = Path(path)
     try:
@@ -128,7 +130,7 @@ def load_checkpoint(path):
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path}: is not a whole safetensors file ({error})") from None
     except (TypeError, AttributeError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: has tensors of a kind that numpy does not have ({error})") from None
+        raise ModelError(f"{path}: has a tensor type that numpy cannot represent ({error})") from None
     metadata = _parse(path, strings)
     if "average" in tensors and "parameters" not in tensors:  # W1, b1, … were the parameters in training once
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
@@ -140,7 +142,7 @@ def load_checkpoint(path):
     return checkpoint
 
 
-def _parse(path, strings):
+def _parse(path: Path, strings: dict[str, str]) -> Metadata:
     try:
         values = {key: json.loads(value) for key, value in strings.items()}
         format_number = values["format"]
@@ -160,5 +162,5 @@ def _parse(path, strings):
     return metadata
 
 
-def _form(array):
+def _form(array: NDArray[Any]) -> str:
     return f"{'×'.join(map(str, array.shape))} {array.dtype}"

@@ -1,34 +1,56 @@
-"""The checkpoint that MODEL means on the command line."""
+"""The checkpoint that MODEL means, on the command line and in Python."""
 
 from pathlib import Path
 
 from mlp_cli.errors import ModelError
 
 RUNS = Path("runs")
-SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "mnist.safetensors"
-CONFIG, LAST, BEST = "config.toml", "last.safetensors", "best.safetensors"  # in a run directory
+CONFIG, METRICS = "config.toml", "metrics.csv"  # in a run directory, with the two checkpoints
+LAST, BEST = "last.safetensors", "best.safetensors"
+MODELS = Path(__file__).parents[1] / "models"
+BUNDLED = {"mnist": MODELS / "mnist.safetensors", "large": MODELS / "large.safetensors"}
+LATEST = "latest"
 
 
-def find_model(model=None):
-    """The checkpoint file that MODEL means: a file, or a run directory's best. Without one, the best of the run under
-    runs/ that started last, else the trained model in the package."""
+def find_model(model: str | Path | None = None) -> Path:
+    """The checkpoint file that MODEL means: a bundled model by its name, "latest", a run directory's best, or a file.
+
+    "latest" is the best of the run under runs/ that started last, among those that have finished an epoch. Without a
+    MODEL it is that run's, or if there is none the bundled "mnist". Raises ModelError.
+    """
     if model is None:
-        bests = [run / BEST for run in RUNS.glob("*/") if (run / BEST).is_file()]
-        return max(bests, key=lambda best: (_started(best.parent), best), default=SHIPPED_MODEL)
-    if model == "mnist":
-        return SHIPPED_MODEL
-    if model == "latest":
-        return find_model()
+        return _latest() or BUNDLED["mnist"]
+    if model == LATEST:
+        latest = _latest()
+        if latest is None:
+            raise ModelError(f"{LATEST}: no run in {RUNS}/ has finished an epoch; mlp train makes one")
+        return latest
+    if model in BUNDLED:
+        return BUNDLED[str(model)]
     path = Path(model)
     if not path.is_dir():
         return path
     if not (path / BEST).is_file():
-        known = "no epoch of this run has ended yet" if (path / LAST).is_file() else "is not a run directory"
+        known = "no epoch of this run has finished yet" if (path / LAST).is_file() else "is not a run directory"
         raise ModelError(f"{path}: {known}: it has no {BEST}")
     return path / BEST
 
 
-def _started(directory):
+def _latest() -> Path | None:
+    bests = [run / BEST for run in RUNS.glob("*/") if (run / BEST).is_file() and _has_finished_an_epoch(run)]
+    return max(bests, key=lambda best: (_started(best.parent), best), default=None)
+
+
+def _has_finished_an_epoch(directory: Path) -> bool:
+    """Whether there is a row under the header of metrics.csv: a run of no epochs has a best checkpoint, too."""
+    try:
+        with (directory / METRICS).open("rb") as file:
+            return bool(file.readline() and file.readline())
+    except OSError:
+        return False
+
+
+def _started(directory: Path) -> float:
     try:
         return (directory / CONFIG).stat().st_mtime
     except OSError:

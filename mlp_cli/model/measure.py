@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlp_cli.data.datasets import MNIST, known_name, load_dataset, split_indices
+from mlp_cli.data.datasets import MNIST, Dataset, known_name, load_dataset, split_indices
 from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
 from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import cross_entropy, metrics
 from mlp_cli.nn.calibration import calibrated
 
@@ -21,61 +24,64 @@ class Measurement:
     is computed from them. `mistakes` are positions in these arrays, the most confident first.
     """
 
-    dataset: object
+    dataset: Dataset
     split: str
-    indices: np.ndarray
+    indices: NDArray[np.int64]
     classes: tuple[str, ...]
     temperature: float
-    log_y: np.ndarray
+    log_y: NDArray[np.float64]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
     @cached_property
-    def probabilities(self):
-        return np.exp(self.log_y)
+    def probabilities(self) -> NDArray[np.float64]:
+        probabilities: NDArray[np.float64] = np.exp(self.log_y)
+        return probabilities
 
     @cached_property
-    def answers(self):
-        return self.log_y.argmax(axis=1)
+    def answers(self) -> NDArray[np.int64]:
+        answers: NDArray[np.int64] = self.log_y.argmax(axis=1)
+        return answers
 
     @cached_property
-    def confidence(self):
-        return self.probabilities.max(axis=1)
+    def confidence(self) -> NDArray[np.float64]:
+        confidence: NDArray[np.float64] = self.probabilities.max(axis=1)
+        return confidence
 
     @cached_property
-    def confusion(self):
+    def confusion(self) -> NDArray[np.int64]:
         return metrics.confusion_matrix(self.dataset.labels, self.answers, len(self.classes))
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         return int(np.trace(self.confusion)) / len(self)
 
     @property
-    def interval(self):
-        """Of the accuracy, 95 %."""
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy: (low, high)."""
         return metrics.wilson_interval(int(np.trace(self.confusion)), len(self))
 
     @property
-    def loss(self):
+    def loss(self) -> float:
         """Mean cross-entropy in nats."""
         return float(cross_entropy(self.log_y, self.dataset.labels).mean())
 
     @property
-    def brier(self):
+    def brier(self) -> float:
         return metrics.brier_score(self.probabilities, self.dataset.labels)
 
     @cached_property
-    def calibration(self):
+    def calibration(self) -> tuple[float, metrics.Bins]:
         """(expected calibration error, Bins)."""
         return metrics.expected_calibration_error(self.confidence, self.answers == self.dataset.labels)
 
     @cached_property
-    def mistakes(self):
+    def mistakes(self) -> NDArray[np.int64]:
         wrong = np.flatnonzero(self.answers != self.dataset.labels)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
-    def per_class(self):
+    def per_class(self) -> list[dict[str, Any]]:
         """A dictionary per class: its name, precision, recall, F1 and how many images are of it."""
         values = zip(self.classes, *metrics.per_class(self.confusion), self.confusion.sum(axis=1), strict=True)
         return [
@@ -83,14 +89,14 @@ class Measurement:
             for name, p, r, f, n in values
         ]
 
-    def confused(self):
+    def confused(self) -> list[dict[str, Any]]:
         """A dictionary per kind of mistake: truth, answer and how often, the most frequent first."""
         return [
             {"truth": self.classes[truth], "answer": self.classes[answer], "images": count}
             for truth, answer, count in metrics.confused_pairs(self.confusion)
         ]
 
-    def worst(self, number):
+    def worst(self, number: int) -> list[dict[str, Any]]:
         """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence."""
         return [
             {
@@ -102,7 +108,7 @@ class Measurement:
             for i in self.mistakes[:number]
         ]
 
-    def calibration_bins(self):
+    def calibration_bins(self) -> list[dict[str, Any]]:
         """A dictionary per bin of confidence that has answers in it: its edges, how many, how confident, how right."""
         _, bins = self.calibration
         edges = np.linspace(0, 1, len(bins.images) + 1)
@@ -113,7 +119,7 @@ class Measurement:
         ]
 
 
-def measure(checkpoint, directory=None, split="test"):
+def measure(checkpoint: Checkpoint, directory: str | None = None, split: str = "test") -> Measurement:
     """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data in a directory.
 
     Raises DataError where the data does not fit the model.
@@ -124,13 +130,13 @@ def measure(checkpoint, directory=None, split="test"):
     return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, log_y)
 
 
-def load_split(checkpoint, directory, split):
+def load_split(checkpoint: Checkpoint, directory: str | None, split: str) -> tuple[Dataset, NDArray[np.int64]]:
     """The images to measure on, checked against the model, and where they stand in their files."""
     metadata = checkpoint.metadata
     if directory is None and known_name(metadata.data_sha256) != MNIST:
         raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
     dataset = load_dataset("test" if split == "test" else "train", directory)
-    name = directory or "the MNIST inside"
+    name = directory or "the bundled MNIST"
     if dataset.image_shape != metadata.image_shape:
         (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
         raise DataError(f"{name}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}")

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,18 +23,16 @@ import threadpoolctl
 from mlp_cli.config import Config, to_toml
 from mlp_cli.data.datasets import Dataset
 from mlp_cli.errors import DivergedError, RunError
-from mlp_cli.files import HAS_DESCRIPTORS, remove_parts, replace_file
+from mlp_cli.files import remove_parts, replace_file
 from mlp_cli.model.checkpoint import FORMAT, Metadata, to_bytes
-from mlp_cli.model.find import BEST, CONFIG, LAST, RUNS
+from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS, RUNS
 from mlp_cli.training.loop import Record
 from mlp_cli.training.state import State
 
-try:
+if sys.platform != "win32":  # runs are not locked there
     import fcntl
-except ImportError:  # Windows: runs are not locked there
-    fcntl = None  # type: ignore[assignment]
 
-FACTS, METRICS = "run.json", "metrics.csv"
+FACTS = "run.json"
 LOCK_SECONDS = 1.0  # `mlp runs` asks for the lock, and has it for a moment
 
 Facts = dict[str, Any]  # what run.json says
@@ -45,33 +44,29 @@ class Lock:
 
     def __init__(self, directory: Path) -> None:
         self.descriptor: int | None = None
-        if not HAS_DESCRIPTORS:
+        if sys.platform == "win32":
             return
         try:
             self.descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise RunError(f"{directory}: is not a run directory: {error.strerror}") from None
-        if not _acquired(self.descriptor):
-            self.release()
-            raise RunError(f"{directory}: is being trained by another process; wait for it, or stop it")
+        until = time.monotonic() + LOCK_SECONDS
+        while not self._acquired(self.descriptor):
+            if time.monotonic() > until:
+                self.release()
+                raise RunError(f"{directory}: is being trained by another process; wait for it, or stop it")
+            time.sleep(LOCK_SECONDS / 20)
+
+    def _acquired(self, descriptor: int) -> bool:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
 
     def release(self) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
-
-
-def _acquired(descriptor: int) -> bool:
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                return False
-            time.sleep(LOCK_SECONDS / 20)
-        else:
-            return True
 
 
 class Run:
@@ -198,7 +193,7 @@ class Run:
 
 def is_locked(directory: Path) -> bool | None:
     """Whether a process is training in a run directory, or None where that cannot be known."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return None
     descriptor = os.open(directory, os.O_RDONLY)
     try:

@@ -4,13 +4,14 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mlp_cli.config import differences, load_config, presets
+from mlp_cli.config import Config, differences, load_config, presets
 from mlp_cli.errors import DataError, MlpError, ModelError, RunError
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import BEST, CONFIG, LAST
+from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS
 from mlp_cli.model.measure import measure
-from mlp_cli.runs.folder import FACTS, METRICS, is_locked, read_facts, read_metrics
+from mlp_cli.runs.folder import FACTS, is_locked, read_facts, read_metrics
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Summary:
     state: str
     started: str | None = None
     preset: str | None = None
-    changes: dict = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     epochs_asked: int | None = None
     best_epoch: int | None = None
@@ -42,7 +43,7 @@ ORDERS = {  # what runs are ordered by: an attribute, and whether the largest co
 }
 
 
-def list_runs(directory, order="name", test=False):
+def list_runs(directory: str | Path, order: str = "name", test: bool = False) -> list[Summary]:
     """The Summary of each run in a directory, in an order of ORDERS; with `test`, each is measured on its test set.
 
     Raises RunError where there is no such directory. A run that is damaged is listed as such.
@@ -63,12 +64,13 @@ def list_runs(directory, order="name", test=False):
     return sorted(known, key=lambda summary: getattr(summary, attribute), reverse=largest_first) + unknown
 
 
-def _natural(run):
+def _natural(run: Path) -> list[tuple[int, str]]:
     """So that 9 comes before 10."""
-    return [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", run.name)]
+    parts = re.split("([0-9]+)", run.name)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
-def summarise(run, test=False):
+def summarise(run: Path, test: bool = False) -> Summary:
     """The Summary of a run directory; where something in it is damaged, that it is."""
     try:
         facts, records = read_facts(run), read_metrics(run)
@@ -95,7 +97,7 @@ def summarise(run, test=False):
     return summary
 
 
-def _nearest_preset(config):
+def _nearest_preset(config: Config) -> tuple[str, dict[str, Any]]:
     """The name of the preset with the fewest keys that differ from `config`, and those keys with their values in it."""
     changes = {
         name: {key: value for key, (_, value) in differences(load_config(name), config).items()} for name in presets()

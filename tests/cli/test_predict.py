@@ -13,7 +13,7 @@ from PIL import Image
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.find import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def seven(tmp_path, mnist):
 
 def read(mlp, *args):
     """What the model in the package says."""
-    return mlp("predict", "--model", SHIPPED_MODEL, *args)
+    return mlp("predict", "--model", BUNDLED["mnist"], *args)
 
 
 def test_split_prints_rows(mlp, form, seven):
@@ -301,7 +301,7 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
 
 def shown(*args, **environment):
     """What --show prints in an environment, to a pipe."""
-    command = [sys.executable, "-m", "mlp_cli", "predict", "--model", str(SHIPPED_MODEL), "--show", *args]
+    command = [sys.executable, "-m", "mlp_cli", "predict", "--model", str(BUNDLED["mnist"]), "--show", *args]
     return subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment}).stdout
 
 

@@ -73,19 +73,18 @@ def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path
         return [sys.executable, "-m", "mlp_cli", "train", *args]
 
     settings = [*SETTINGS, "--set", "training.validation=100", "--epochs", "60"]
-    started = time.monotonic()
     subprocess.run(command("plain", "--data", data, *settings, "--out", "whole", "--quiet"), cwd=tmp_path, check=True)
-    seconds = time.monotonic() - started
     start = command("plain", "--data", data, *settings, "--out", "run", "--quiet")
     subprocess.run([*start, "--epochs", "0"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    moments, kills = random.Random(0), 0
-    for _ in range(4):
+    moments, metrics = random.Random(0), tmp_path / "run/metrics.csv"
+    for rows in (5, 20, 35, 50):  # of 60: far enough from the end that no process gets there first
         process = subprocess.Popen(command("--resume", "run", "--epochs", "60", "--quiet"), cwd=tmp_path)
-        time.sleep(moments.uniform(0.3, 0.9) * seconds)  # from the middle of the imports on
+        while metrics.read_bytes().count(b"\n") <= rows and process.poll() is None:
+            assert metrics.read_bytes().endswith(b"\n")
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.01))  # an epoch takes that long
         process.kill()
-        kills += process.wait() == -9
-        assert (tmp_path / "run/metrics.csv").read_bytes().endswith(b"\n")
-    assert kills > 0
+        assert process.wait() == -9
     result = subprocess.run(command("--resume", "run", "--epochs", "60"), cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert same_results(tmp_path / "whole", tmp_path / "run")

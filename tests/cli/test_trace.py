@@ -10,7 +10,7 @@ from PIL import Image
 from mlp_cli.cli.trace import _class_number
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.find import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_test_image_is_traced_in_a_table_of_at_most_100_columns(mlp):
 
 def test_the_numbers_of_a_row_are_those_of_its_quantity(mlp):
     rows = {row.split()[0]: row.split()[1:] for row in mlp("trace", "--index", "1").out.splitlines()[1:]}
-    W = load_checkpoint(SHIPPED_MODEL).network.parameters.W[2]
+    W = load_checkpoint(BUNDLED["mnist"]).network.parameters.W[2]
     shape, norm, low, high, start, *first = rows["W⁽³⁾"]
     assert (shape, start) == ("64×10", "[0,0]")
     numbers = [float(number) for number in (norm, low, high, *first)]
@@ -85,7 +85,7 @@ def test_json_is_one_object_with_the_documented_keys(mlp):
     full = json.loads(mlp("trace", "--index", "1", "--json", "--full").out)
     assert list(full["quantities"][0]) == ["symbol", "name", "shape", "norm", "min", "max", "values"]
     (W,) = [quantity["values"] for quantity in full["quantities"] if quantity["name"] == "W3"]
-    np.testing.assert_array_equal(np.array(W, np.float32), load_checkpoint(SHIPPED_MODEL).network.parameters.W[2])
+    np.testing.assert_array_equal(np.array(W, np.float32), load_checkpoint(BUNDLED["mnist"]).network.parameters.W[2])
 
 
 def test_standard_input_is_a_picture_too(mnist):

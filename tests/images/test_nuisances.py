@@ -13,14 +13,14 @@ from mlp_cli.images.digits import prepare
 from mlp_cli.images.rows import find_rows
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.find import BUNDLED
 
 N = 30
 
 
 @pytest.fixture(scope="module")
 def network():
-    return load_checkpoint(SHIPPED_MODEL).network
+    return load_checkpoint(BUNDLED["mnist"]).network
 
 
 @pytest.fixture(scope="module")

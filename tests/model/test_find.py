@@ -5,8 +5,7 @@ import os
 import pytest
 
 from mlp_cli.errors import ModelError
-from mlp_cli.model import find
-from mlp_cli.model.find import find_model
+from mlp_cli.model.find import BEST, BUNDLED, CONFIG, METRICS, find_model
 from mlp_cli.runs.folder import make_directory
 
 
@@ -15,30 +14,45 @@ def in_an_empty_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def _finished(name, age):
+def _run(name, age, epochs=1):
     directory = make_directory(name)
-    for file in (find.CONFIG, find.BEST):
-        (directory / file).touch()
-    os.utime(directory / find.CONFIG, (1e9 - age, 1e9 - age))
+    (directory / CONFIG).touch()
+    (directory / BEST).touch()
+    (directory / METRICS).write_text("epoch\n" + "1\n" * epochs)
+    os.utime(directory / CONFIG, (1e9 - age, 1e9 - age))
     return directory
 
 
-def test_without_a_name_the_run_that_started_last_is_meant():
-    _finished("runs/009", age=50)
-    newest = _finished("runs/mine", age=10)
-    _finished("runs/010", age=30)
+def test_latest_is_the_run_that_started_last_and_so_is_no_name_at_all():
+    _run("runs/009", age=50)
+    newest = _run("runs/mine", age=10)
+    _run("runs/010", age=30)
     make_directory("runs/011")  # has no checkpoint
-    assert find_model() == newest / find.BEST
+    assert find_model("latest") == find_model() == newest / BEST
+
+
+def test_a_run_that_has_not_finished_an_epoch_is_never_the_latest():
+    trained = _run("runs/001", age=50)
+    _run("runs/002", age=10, epochs=0)
+    assert find_model("latest") == find_model() == trained / BEST
+
+
+def test_without_any_run_no_name_means_mnist_and_latest_is_an_error():
+    _run("runs/001", age=10, epochs=0)
+    assert find_model() == BUNDLED["mnist"]
+    with pytest.raises(ModelError, match="latest: no run in runs/ has finished an epoch; mlp train makes one"):
+        find_model("latest")
+
+
+def test_a_bundled_model_goes_by_its_name_even_if_there_are_runs():
+    _run("runs/001", age=10)
+    assert find_model("mnist") == BUNDLED["mnist"]
 
 
 def test_a_run_directory_means_its_best_and_a_file_itself():
-    directory = _finished("elsewhere", age=0)
-    assert find_model(directory) == directory / find.BEST
+    directory = _run("elsewhere", age=0)
+    assert find_model(directory) == directory / BEST
     assert str(find_model("some.safetensors")) == "some.safetensors"
-
-
-def test_without_any_run_the_model_in_the_package_is_meant():
-    assert find_model() == find.SHIPPED_MODEL
 
 
 def test_a_directory_that_is_no_run_is_an_error(tmp_path):

@@ -5,7 +5,7 @@ from mlp_cli.config import load_config
 from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.find import BUNDLED
 from mlp_cli.nn import ACTIVATIONS, MLP, Parameters
 from mlp_cli.proof.trace import trace
 from mlp_cli.training.loop import _step
@@ -41,7 +41,7 @@ def mnist():
 
 
 def test_the_gradients_of_one_example_are_those_of_training_to_the_bit(mnist):
-    network = load_checkpoint(SHIPPED_MODEL).network
+    network = load_checkpoint(BUNDLED["mnist"]).network
     for i in range(50):
         x, labels = to_inputs(mnist.images[i : i + 1]), mnist.labels[i : i + 1]
         expected = trained_gradients(network, x, labels)
