@@ -31,7 +31,7 @@ def find_model(model: str | Path | None = None) -> Path:
     if not path.is_dir():
         return path
     if not (path / BEST).is_file():
-        known = "no epoch of this run has finished yet" if (path / LAST).is_file() else "is not a run directory"
+        known = "no epoch of this run has ended yet" if (path / LAST).is_file() else "is not a run directory"
         raise ModelError(f"{path}: {known}: it has no {BEST}")
     return path / BEST
 
