@@ -17,7 +17,7 @@ from mlp_cli.errors import ImageError, ModelError
 from mlp_cli.images.digits import Digit
 from mlp_cli.model import reader as module
 from mlp_cli.model.checkpoint import load_checkpoint, to_bytes
-from mlp_cli.model.find import SHIPPED_MODEL
+from mlp_cli.model.find import BUNDLED
 from mlp_cli.model.reader import Reader
 
 
@@ -43,7 +43,7 @@ def with_threshold(tmp_path, threshold):
     """The shipped model with a threshold of its own."""
     import msgspec
 
-    shipped = load_checkpoint(SHIPPED_MODEL)
+    shipped = load_checkpoint(BUNDLED["mnist"])
     path = tmp_path / "model.safetensors"
     path.write_bytes(to_bytes(shipped.network, msgspec.structs.replace(shipped.metadata, threshold=threshold)))
     return path
@@ -197,7 +197,7 @@ def test_pages_are_read_one_after_the_other(reader, tmp_path, monkeypatch):
 
 
 def test_the_repr_says_what_the_model_is(tmp_path):
-    assert repr(mlp_cli.load()).startswith(f"<Reader of {SHIPPED_MODEL} (validation accuracy 99.")
+    assert repr(mlp_cli.load()).startswith(f"<Reader of {BUNDLED['mnist']} (validation accuracy 99.")
     assert "): 784-128-64-10, " in repr(mlp_cli.load())
     assert repr(mlp_cli.load(with_threshold(tmp_path, 0.25))).endswith("refuses below 0.25>")
     assert repr(mlp_cli.load(threshold=0)).endswith("answers everything>")
