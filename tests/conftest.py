@@ -31,6 +31,8 @@ def mlp(tmp_path, monkeypatch, capsys):
     from mlp_cli.cli import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm")  # whatever the tests themselves run on
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
     def call(*args):
         capsys.readouterr()

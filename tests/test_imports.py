@@ -34,7 +34,7 @@ ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "model": (LOW | {"images"}, NUMBERS | {"PIL", "msgspec", "safetensors"}),
     "training": (LOW | {"model"}, NUMBERS),
     "runs": (LOW | {"model", "training"}, NUMBERS | {"msgspec", "threadpoolctl"}),
-    "report": (LOW | {"model", "training", "runs"}, NUMBERS | {"PIL", "matplotlib"}),
+    "report": (LOW | {"model", "training", "runs"}, NUMBERS | {"PIL"}),
     "cli": (
         LOW | {"images", "proof", "model", "training", "runs", "report"},
         NUMBERS | {"click", "tqdm", "PIL"},

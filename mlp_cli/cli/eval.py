@@ -1,9 +1,18 @@
 """mlp eval."""
 
 import os
-import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from mlp_cli.cli.terminal import coloured
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlp_cli.model.measure import Measurement
 
 PAIRS, WORST = 5, 10  # how many of the most confused pairs and of the worst mistakes are printed
 LINE = 80  # columns that the confusion matrix may take
@@ -30,7 +39,15 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 @click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 if the accuracy is lower."
 )
-def command(model, data, split, errors, predictions, as_json, fail_under):
+def command(
+    model: str | None,
+    data: str | None,
+    split: str,
+    errors: str | None,
+    predictions: str | None,
+    as_json: bool,
+    fail_under: float | None,
+) -> None:
     """Measure a network on the test set.
 
     MODEL is a run directory (its best checkpoint counts), a checkpoint, a bundled model (mnist or large) or latest, the
@@ -72,7 +89,7 @@ def command(model, data, split, errors, predictions, as_json, fail_under):
         raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
 
 
-def _check_absent(path, option):
+def _check_absent(path: str | None, option: str) -> None:
     from mlp_cli.errors import OutputError
 
     if path is not None and (path == "" or os.path.lexists(path)):
@@ -80,7 +97,7 @@ def _check_absent(path, option):
         raise OutputError(f"{path or option}: {problem}; nothing is ever overwritten, so choose another {option}")
 
 
-def _check_place(predictions, errors):
+def _check_place(predictions: str | None, errors: str | None) -> None:
     """Raise OutputError, before anything is written, if the predictions could not be."""
     from pathlib import PurePath
 
@@ -95,7 +112,7 @@ def _check_place(predictions, errors):
         raise OutputError(f"{predictions}: cannot be written: --errors has the same place")
 
 
-def _summary(measurement):
+def _summary(measurement: "Measurement") -> dict[str, Any]:
     """What --json prints of a measurement."""
     return {
         "data": measurement.dataset.name,
@@ -116,7 +133,7 @@ def _summary(measurement):
     }
 
 
-def _report(measurement):
+def _report(measurement: "Measurement") -> Iterator[str]:
     """The lines that a person reads."""
     from mlp_cli.cli.table import cut, table
 
@@ -126,7 +143,7 @@ def _report(measurement):
     yield f"Brier score        {measurement.brier:.4f}"
     temperature = f"probabilities at temperature {measurement.temperature:.3f}"
     yield f"calibration error  {measurement.calibration[0]:.2%}  ({temperature})"
-    yield f"images             {len(measurement)}, of them {len(measurement.mistakes)} answered wrongly"
+    yield f"images             {len(measurement):,}, {len(measurement.mistakes):,} of them answered wrongly"
     yield ""
     yield from table(
         ["class", "precision", "recall", "F1", "images"],
@@ -160,7 +177,7 @@ def _report(measurement):
     )
 
 
-def _matrix(confusion, classes):
+def _matrix(confusion: "NDArray[np.int64]", classes: tuple[str, ...]) -> Iterator[str]:
     """The confusion matrix as lines, a row per true class; in parts one below the other where it is too wide."""
     from mlp_cli.cli.table import columns, cut, pad
 
@@ -168,7 +185,6 @@ def _matrix(confusion, classes):
     left = min(16, max(map(columns, classes)))
     width = 1 + max(len(str(confusion.max())), *map(columns, names))
     per_part = (LINE - left) // width
-    in_colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for first in range(0, len(classes), per_part):
         if first:
             yield ""
@@ -177,21 +193,21 @@ def _matrix(confusion, classes):
         for truth, (name, row) in enumerate(zip(classes, confusion, strict=True)):
             total = max(1, int(row.sum()))
             cells = [
-                _cell(int(count), count / total, answer == truth, width, in_colour)
+                _cell(int(count), count / total, answer == truth, width)
                 for answer, count in enumerate(row[part], start=first)
             ]
             yield pad(cut(name, left), left) + "".join(cells)
 
 
-def _cell(count, share, is_hit, width, in_colour):
+def _cell(count: int, share: float, is_hit: bool, width: int) -> str:
     text = f"{count or '.':>{width}}"
-    if not count or not in_colour:
+    if not count:
         return text
     shades = HIT_SHADES if is_hit else MISTAKE_SHADES
-    return click.style(text, fg=16, bg=next(shade for least, shade in shades.items() if share >= least))
+    return coloured(text, fg=16, bg=next(shade for least, shade in shades.items() if share >= least))
 
 
-def _save_errors(measurement, directory):
+def _save_errors(measurement: "Measurement", path: str) -> None:
     """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names."""
     import shutil
     from pathlib import Path
@@ -200,7 +216,7 @@ def _save_errors(measurement, directory):
 
     from mlp_cli.errors import OutputError
 
-    directory = Path(directory)
+    directory = Path(path)
     part = directory.with_name(f".{directory.name}.part")
     dataset, classes = measurement.dataset, measurement.classes
     try:
@@ -219,12 +235,12 @@ def _save_errors(measurement, directory):
         raise OutputError(f"{directory}: cannot be written: {reason}") from None
 
 
-def _in_a_name(text):
+def _in_a_name(text: str) -> str:
     """A class name as it may stand in a file name on any system."""
     return "".join(letter if letter.isalnum() else "_" for letter in text[:24])
 
 
-def _save_predictions(measurement, path):
+def _save_predictions(measurement: "Measurement", path: str) -> None:
     """Write a CSV file of every image: index, label, answer, its confidence, and the probability of each class."""
     import csv
     import io

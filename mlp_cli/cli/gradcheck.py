@@ -1,11 +1,18 @@
 """mlp gradcheck."""
 
 import math
-import os
 import sys
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from mlp_cli.cli.table import table
+from mlp_cli.cli.terminal import coloured
+
+if TYPE_CHECKING:
+    from mlp_cli.proof.checks import Agreement, Formula, Network
 
 PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 
@@ -20,7 +27,7 @@ PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
     help="Change a key, such as network.hidden=[300]. Repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def command(config, assignments, as_json):
+def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Compare every formula of the derivation with central differences.
 
     CONFIG is a preset or a TOML file, as for mlp train; without one, default. Each formula of docs/derivation.md is
@@ -57,14 +64,14 @@ def command(config, assignments, as_json):
             f"whole networks, {_name(sizes)}, along {checks.DIRECTIONS} random directions:",
             *_network_table(whole, settled),
         ]
-        click.echo("\n".join(lines), color=False if "NO_COLOR" in os.environ else None)
+        click.echo("\n".join(lines))
     if _say_what_is_wrong(formulas, small + whole):
         sys.exit(1)
     if not as_json:
         click.echo(f"\nAll {len(formulas)} formulas and {len(small + whole)} networks are right.")
 
 
-def _say_what_is_wrong(formulas, networks):
+def _say_what_is_wrong(formulas: Sequence["Formula"], networks: Sequence["Network"]) -> bool:
     """A line on stderr for each formula that is wrong, or if none is, for each network; whether there are any."""
     wrong = [formula for formula in formulas if not formula.result.passed]
     wrong_networks = [network for network in networks if not network.passed]
@@ -79,43 +86,42 @@ def _say_what_is_wrong(formulas, networks):
     return bool(wrong or wrong_networks)
 
 
-def _formula_table(formulas):
+def _formula_table(formulas: Sequence["Formula"]) -> Iterator[str]:
     """A row per formula, under a line that says what they were compared with."""
-    rows = [["formula", "code", "shapes", "error", "at", ""]]
-    rows += [
+    rows = [
         [row.formula, row.code, row.shapes, f"{row.result.error:.0e}", _index(row.result.entry), _verdict(row.result)]
         for row in formulas
     ]
-    head, *lines = _aligned(rows)
+    head, *lines = table(["formula", "code", "shapes", "error", "at", ""], rows, "<<<<<<")
     yield head
     for witness, pairs in groupby(zip(formulas, lines, strict=True), key=lambda pair: pair[0].witness):
         yield from [f"against the {witness}:", *(line for _, line in pairs), ""]
 
 
-def _network_table(networks, settled=None):
+def _network_table(networks: Sequence["Network"], settled: tuple[str, float, float] | None = None) -> list[str]:
     names = list(networks[0].results)
-    heads = ["error"] if len(names) == 1 else map(_symbol, names)
-    rows = [["activation", "smoothing", "dropout", *heads, "largest at", ""]]
+    errors = ["error"] if len(names) == 1 else list(map(_symbol, names))
+    header = ["activation", "smoothing", "dropout", *errors, "largest at", ""]
+    rows = []
     for network in networks:
-        kind = (network.activation, network.smoothing, network.dropout)
+        shares = (network.smoothing, network.dropout)
+        kind = [network.activation, *(f"{share:g}" if share else "-" for share in shares)]
         errors = [f"{result.error:.0e}" for result in network.results.values()]
         name, result = _worst(network)
-        note = "  as configured" if kind == settled else ""
-        where = f"{_symbol(name)}{_index(result.entry)}"
-        rows.append([kind[0], *(f"{share:g}" if share else "-" for share in kind[1:]), *errors, where])
-        rows[-1].append(_verdict(network) + note)
-    return _aligned(rows)
+        note = "  as configured" if (network.activation, *shares) == settled else ""
+        rows.append([*kind, *errors, f"{_symbol(name)}{_index(result.entry)}", _verdict(network) + note])
+    return table(header, rows, "<" * len(header))
 
 
-def _json(formulas, networks, tolerance):
+def _json(formulas: Sequence["Formula"], networks: Sequence["Network"], tolerance: float) -> str:
     import json
 
-    def result(checked):
+    def result(checked: "Agreement") -> dict[str, Any]:
         error = None if math.isnan(checked.error) else checked.error
         return {"error": error, "entry": checked.entry, "problem": checked.problem}
 
-    answer = {"passed": all(checked.passed for checked in [*(row.result for row in formulas), *networks])}
-    answer["tolerance"] = tolerance
+    results: list[Agreement | Network] = [*(row.result for row in formulas), *networks]
+    answer: dict[str, Any] = {"passed": all(checked.passed for checked in results), "tolerance": tolerance}
     answer["formulas"] = [
         {
             "formula": row.formula,
@@ -143,40 +149,35 @@ def _json(formulas, networks, tolerance):
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _aligned(rows):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _worst(network):
+def _worst(network: "Network") -> tuple[str, "Agreement"]:
     """The name and the Agreement of the largest error, one that is no number before all others."""
     return max(network.results.items(), key=lambda item: (math.isnan(item[1].error), item[1].error))
 
 
-def _verdict(checked):
-    return click.style("ok", fg="green") if checked.passed else click.style("WRONG", fg="red", bold=True)
+def _verdict(checked: "Agreement | Network") -> str:
+    return coloured("ok", fg="green") if checked.passed else coloured("WRONG", fg="red", bold=True)
 
 
-def _what(result):
+def _what(result: "Agreement") -> str:
     return result.problem or f"relative error {result.error:.1e} at {_index(result.entry)}"
 
 
-def _title(network):
+def _title(network: "Network") -> str:
     parts = [_name(network.sizes), network.activation]
     parts += [f"label smoothing {network.smoothing:g}"] * (network.smoothing > 0)
     parts += [f"dropout {network.dropout:g}"] * (network.dropout > 0)
     return ", ".join(parts)
 
 
-def _name(sizes):
+def _name(sizes: Sequence[int]) -> str:
     return "-".join(map(str, sizes))
 
 
-def _index(entry):
+def _index(entry: Sequence[int]) -> str:
     return f"[{','.join(map(str, entry))}]" if entry else ""
 
 
-def _symbol(name):
+def _symbol(name: str) -> str:
     """dW⁽¹⁾ for W1."""
     from mlp_cli.proof.trace import SUPERSCRIPTS
 

@@ -215,7 +215,9 @@ def _pictures_in(folder: str, recursive: bool, endings: tuple[str, ...]) -> list
 
 def _with_bar(readings: Iterator[T], files: Sequence[str]) -> Iterable[T]:
     """The readings, with a bar on stderr where that is a terminal and the answers go elsewhere."""
-    if len(files) < BAR_FROM or not sys.stderr.isatty() or sys.stdout.isatty():
+    from mlp_cli.cli.terminal import can_redraw
+
+    if len(files) < BAR_FROM or not can_redraw(sys.stderr) or sys.stdout.isatty():
         return readings
     from tqdm import tqdm
 

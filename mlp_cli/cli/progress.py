@@ -1,20 +1,25 @@
 """What `mlp train` shows while it works, on stderr: a bar on a terminal, one line per epoch in any case."""
 
 import sys
+from typing import NoReturn
 
 import click
 from tqdm import tqdm
 
+from mlp_cli.cli.terminal import can_redraw
+from mlp_cli.training.loop import Record
+from mlp_cli.training.state import State
+
 STEPS_BETWEEN_UPDATES = 20
 
 
-class Progress:
+class ProgressBar:
     """A bar over all images of the run, from image `done` on: loss, accuracy, images per second, time left."""
 
-    def __init__(self, epochs, images_per_epoch, batch_size, state, quiet):
+    def __init__(self, epochs: int, images_per_epoch: int, batch_size: int, state: State, quiet: bool) -> None:
         self.epochs, self.images_per_epoch, self.batch_size = epochs, images_per_epoch, batch_size
         self.quiet = quiet
-        self.bar = tqdm(
+        self.bar: tqdm[NoReturn] = tqdm(
             total=epochs * images_per_epoch,
             initial=self._images(state),
             desc=f"epoch {state.epoch + 1}/{epochs}",
@@ -22,10 +27,10 @@ class Progress:
             unit_scale=True,
             leave=False,
             dynamic_ncols=True,
-            disable=quiet or not sys.stderr.isatty(),
+            disable=quiet or not can_redraw(sys.stderr),
         )
 
-    def step(self, state, loss):
+    def step(self, state: State, loss: float) -> None:
         """Called after every step."""
         if self.bar.disable or state.step % STEPS_BETWEEN_UPDATES:
             return
@@ -35,7 +40,7 @@ class Progress:
         self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.progress.epoch_correct / seen:.2%}", refresh=False)
         self.bar.update(done - self.bar.n)
 
-    def epoch(self, record):
+    def epoch(self, record: Record) -> None:
         """Called after every epoch."""
         if self.quiet:
             return
@@ -47,14 +52,14 @@ class Progress:
         try:
             self.bar.clear()
             click.echo(line, err=True)
-        except BrokenPipeError:  # who read the progress has left; the run goes on
+        except BrokenPipeError:  # nobody reads the progress any more; the run goes on
             self.quiet = self.bar.disable = True
 
-    def close(self):
+    def close(self) -> None:
         """Take the bar off the screen."""
         self.bar.close()
 
-    def _images(self, state):
+    def _images(self, state: State) -> int:
         steps_per_epoch = -(-self.images_per_epoch // self.batch_size)
         steps = state.step - state.epoch * steps_per_epoch
         return state.epoch * self.images_per_epoch + min(steps * self.batch_size, self.images_per_epoch)

@@ -1,6 +1,7 @@
 """mlp report."""
 
 import os
+from pathlib import Path
 
 import click
 
@@ -18,7 +19,7 @@ FILE = "report.html"
     metavar="FILE",
     help="The page to write. [default: report.html; of one run, in its directory]",
 )
-def command(runs, data, out):
+def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     """Write a page about a run, or about several side by side.
 
     One HTML file with everything in it: how training went, how good the best checkpoint is on the test set, how far
@@ -28,23 +29,12 @@ def command(runs, data, out):
     mlp report runs/001
     mlp report runs/001 runs/002 --out both.html
     """
-    import logging
-    from pathlib import Path
-
     from mlp_cli.blas import limit_threads
     from mlp_cli.errors import OutputError
     from mlp_cli.files import replace_file
+    from mlp_cli.report.page import page
+    from mlp_cli.report.subject import read
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
-    try:
-        from mlp_cli.report.page import page
-        from mlp_cli.report.subject import read
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise OutputError(
-            "a report is drawn by matplotlib, which is not installed: pip install 'mlp-cli[report]'"
-        ) from None
     path = Path(out if out is not None else os.path.join(runs[0], FILE) if len(runs) == 1 else FILE)
     limit_threads()
     _check_replaceable(path)
@@ -58,7 +48,7 @@ def command(runs, data, out):
     click.echo(path)
 
 
-def _check_replaceable(path):
+def _check_replaceable(path: Path) -> None:
     """Raise OutputError if there is something at `path` that is not a report."""
     from mlp_cli.errors import OutputError
     from mlp_cli.report.page import GENERATOR

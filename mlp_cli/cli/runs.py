@@ -1,6 +1,12 @@
 """mlp runs."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    from mlp_cli.runs.summary import Summary
 
 ORDERS = ["name", "started", "validation", "epochs", "seconds"]
 
@@ -17,11 +23,12 @@ ORDERS = ["name", "started", "validation", "epochs", "seconds"]
 )
 @click.option("--test", is_flag=True, help="Measure each run on its test set, too, as mlp eval does.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
-def command(directory, order, test, as_json):
+def command(directory: str | None, order: str, test: bool, as_json: bool) -> None:
     """List the runs in a directory.
 
-    DIR is runs/ if it is not given. Accuracies are those of the best epoch by validation. The test set is not opened
-    without --test, and nothing is ordered by it: who chooses a run by it no longer knows how good it is on new images.
+    DIR is runs/ if it is not given. Accuracies are those of the best epoch by validation. The test set is opened only
+    with --test, and never orders the list: if you choose a run by test accuracy, that figure no longer predicts
+    performance on new images.
 
     \b
     mlp runs
@@ -43,48 +50,44 @@ def command(directory, order, test, as_json):
         click.echo(f"no runs in {RUNS if directory is None else directory}; mlp train makes one", err=True)
 
 
-def _json(summary):
+def _json(summary: "Summary") -> str:
     import json
     from dataclasses import asdict
 
     return json.dumps(asdict(summary) | {"run": str(summary.run)})
 
 
-def _table(summaries, test):
+def _table(summaries: Sequence["Summary"], test: bool) -> list[str]:
     from mlp_cli.cli.table import table
-    from mlp_cli.printable import printable
 
     header, align = ["run", "state", "epochs", "validation", "test", "seconds", "configuration"], "<<>>>><"
-    rows = []
-    for summary in summaries:
-        known = summary.epochs is not None
-        rows.append(
-            [
-                printable(summary.run.name),
-                printable(summary.state),
-                f"{summary.epochs}/{summary.epochs_asked}" if known else "-",
-                _percent(summary.val_accuracy),
-                _percent(summary.test_accuracy),
-                f"{summary.seconds:.1f}" if known else "-",
-                printable(" ".join([summary.preset, *map(_change, summary.changes.items())]) if known else ""),
-            ]
-        )
-        if summary.problem:
-            rows[-1][-1] = f"{rows[-1][-1]}  ({printable(summary.problem)})".lstrip()
+    rows = [_row(summary) for summary in summaries]
     if not test:
-        header, align, rows = _without(header), _without(align), [_without(row) for row in rows]
+        column = header.index("test")
+        align = align[:column] + align[column + 1 :]
+        for cells in (header, *rows):
+            del cells[column]
     return table(header, rows, align)
 
 
-def _without(cells, column=4):
-    return [*cells[:column], *cells[column + 1 :]]
+def _row(summary: "Summary") -> list[str]:
+    from mlp_cli.printable import printable
+
+    epochs, seconds, notes = "-", "-", []
+    if summary.preset is not None:
+        epochs, seconds = f"{summary.epochs}/{summary.epochs_asked}", f"{summary.seconds:.1f}"
+        notes.append(" ".join([summary.preset, *map(_change, summary.changes.items())]))
+    if summary.problem:
+        notes.append(f"({summary.problem})")
+    accuracies = map(_percent, (summary.val_accuracy, summary.test_accuracy))
+    return list(map(printable, (summary.run.name, summary.state, epochs, *accuracies, seconds, "  ".join(notes))))
 
 
-def _percent(share):
+def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-def _change(change):
+def _change(change: tuple[str, Any]) -> str:
     """A key and its value, short: epochs=8."""
     from mlp_cli.config import as_text
 

@@ -1,6 +1,5 @@
 """What `mlp predict --show` draws: a picture, what the network saw of it, and its probabilities."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.cli.table import pad
+from mlp_cli.cli.terminal import has_colour
 from mlp_cli.images.ink import otsu_threshold, resized
 from mlp_cli.model.reader import Answer, Reading
 
@@ -41,7 +41,7 @@ def _pixels(image: NDArray[np.uint8]) -> list[str]:
     if not _can_show(BLOCKS):
         mean = (upper.astype(int) + lower) // 2
         return ["".join(RAMP[level * len(RAMP) // 256] for level in row) for row in mean]
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    if has_colour():
         first, number = GREYS
         return [
             "".join(

@@ -1,6 +1,18 @@
 """mlp trace."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from mlp_cli.cli.table import table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlp_cli.model.checkpoint import Checkpoint
+    from mlp_cli.proof.trace import Quantity
 
 ENTRIES = 3  # of each quantity that are shown
 STDIN = "-"
@@ -24,7 +36,15 @@ STDIN = "-"
 )
 @click.option("--full", is_flag=True, help="Print every entry.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(image, label, index, model, data, full, as_json):
+def command(
+    image: str | None,
+    label: str | None,
+    index: int | None,
+    model: str | None,
+    data: str | None,
+    full: bool,
+    as_json: bool,
+) -> None:
     """Show one forward and one backward pass, number by number.
 
     Every quantity of docs/derivation.md in its order, for a single example: symbol, shape, norm, smallest and largest
@@ -35,6 +55,8 @@ def command(image, label, index, model, data, full, as_json):
     mlp trace --index 0
     mlp trace photo.jpg --label 7 --model runs/001 --full
     """
+    import sys
+
     import numpy as np
 
     from mlp_cli.blas import limit_threads
@@ -57,6 +79,8 @@ def command(image, label, index, model, data, full, as_json):
     if index is not None:
         pixels, t, source = _test_image(checkpoint, data, index)
     else:
+        assert image is not None
+        assert label is not None
         t = _class_number(label, classes)
         pixels, source = _picture(checkpoint, image)
     click.echo(f"model: {checkpoint}\nimage: {source}, label {classes[t]}", err=True)
@@ -65,13 +89,13 @@ def command(image, label, index, model, data, full, as_json):
     if as_json:
         click.echo(_json(checkpoint, source, classes[t], quantities, full))
     elif full:
-        with np.printoptions(threshold=np.inf, linewidth=100, floatmode="unique"):
+        with np.printoptions(threshold=sys.maxsize, linewidth=100, floatmode="unique"):
             click.echo("\n\n".join(f"{q.symbol}  {_shape(q.value)}\n{q.value}" for q in quantities))
     else:
         click.echo("\n".join(_table(quantities)))
 
 
-def _class_number(label, classes):
+def _class_number(label: str, classes: tuple[str, ...]) -> int:
     """The number of the class of that name, or of that number."""
     if label in classes:
         return classes.index(label)
@@ -80,7 +104,7 @@ def _class_number(label, classes):
     raise click.UsageError(f"--label {label}: is not a class of the model; those are {', '.join(classes)}.")
 
 
-def _test_image(checkpoint, directory, index):
+def _test_image(checkpoint: "Checkpoint", directory: str | None, index: int) -> "tuple[NDArray[np.uint8], int, str]":
     from mlp_cli.model.measure import load_split
 
     dataset, _ = load_split(checkpoint, directory, "test")
@@ -89,7 +113,7 @@ def _test_image(checkpoint, directory, index):
     return dataset.images[index], int(dataset.labels[index]), f"{dataset.name}, test image {index}"
 
 
-def _picture(checkpoint, file):
+def _picture(checkpoint: "Checkpoint", path: str) -> "tuple[NDArray[np.uint8], str]":
     """The prepared pixels of a picture, and its name."""
     import io
     import sys
@@ -104,31 +128,27 @@ def _picture(checkpoint, file):
         raise ModelError(
             f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE} only"
         )
-    name = click.format_filename(file)
-    if file == STDIN:
-        name, file = "standard input", io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"")
+    is_stdin = path == STDIN
+    name = "standard input" if is_stdin else click.format_filename(path)
+    file = io.BytesIO(sys.stdin.buffer.read() if sys.stdin else b"") if is_stdin else path
     try:
         return prepare(decode(file)).image, name
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
 
 
-def _table(quantities):
-    rows = [("", "shape", " norm", " min", " max", "", " first entries")]
+def _table(quantities: Sequence["Quantity"]) -> list[str]:
+    rows = []
     for symbol, _, value in quantities:
         start, first = _first(value)
         where = f"[{','.join(map(str, start))}]"
         numbers = (_norm(value), value.min(), value.max())
         entries = " ".join(f"{_number(entry):10}" for entry in first)
-        rows.append((symbol, _shape(value), *map(_number, numbers), where, entries))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = "<><<<><"
-    for row in rows:
-        cells = zip(row, aligned, widths, strict=True)
-        yield "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip()
+        rows.append([symbol, _shape(value), *map(_number, numbers), where, entries])
+    return table(["", "shape", " norm", " min", " max", "", " first entries"], rows, "<><<<><")
 
 
-def _first(value):
+def _first(value: "NDArray[np.floating[Any]]") -> "tuple[tuple[int, ...], NDArray[np.floating[Any]]]":
     """The index of the first entry that is not 0, or of the first if all are, and the entries from there on."""
     import numpy as np
 
@@ -137,24 +157,24 @@ def _first(value):
     return tuple(map(int, np.unravel_index(start, value.shape))), flat[start : start + ENTRIES]
 
 
-def _norm(value):
+def _norm(value: "NDArray[np.floating[Any]]") -> float:
     import numpy as np
 
     return float(np.sqrt(np.square(value, dtype=np.float64).sum()))
 
 
-def _number(value):
+def _number(value: float) -> str:
     return f"{value + 0.0: .4g}"  # + 0.0, since nobody writes −0
 
 
-def _shape(value):
+def _shape(value: "NDArray[np.floating[Any]]") -> str:
     return "×".join(map(str, value.shape))
 
 
-def _json(checkpoint, source, label, quantities, full):
+def _json(checkpoint: "Checkpoint", source: str, label: str, quantities: Sequence["Quantity"], full: bool) -> str:
     import json
 
-    answer = {"model": str(checkpoint.path), "image": source, "label": label, "quantities": []}
+    answer: dict[str, Any] = {"model": str(checkpoint.path), "image": source, "label": label, "quantities": []}
     for symbol, name, value in quantities:
         start, first = _first(value)
         facts = {"symbol": symbol, "name": name, "shape": value.shape, "norm": _norm(value)}

@@ -49,7 +49,7 @@ def command(
     """
     import sys
 
-    from mlp_cli.cli.progress import Progress
+    from mlp_cli.cli.progress import ProgressBar
     from mlp_cli.config import load_config
     from mlp_cli.runs import start
     from mlp_cli.runs.train import run_to_end
@@ -66,7 +66,7 @@ def command(
     if session.note:
         click.echo(f"note: {session.note}", err=True)
     training = session.run.config.training
-    bar = Progress(training.epochs, len(session.data.train_indices), training.batch_size, session.state, quiet)
+    bar = ProgressBar(training.epochs, len(session.data.train_indices), training.batch_size, session.state, quiet)
     try:
         run_to_end(session, bar.step, bar.epoch)
     finally:

@@ -1,159 +1,224 @@
-"""The curves and the calibration plot, drawn by matplotlib as SVG elements that take their colours from the page."""
+"""The curves of a run and the calibration plot, as SVG elements in the colours and the font of the page."""
 
-import io
-import re
-import warnings
-from xml.etree import ElementTree
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator
 
-from mlp_cli.nn.metrics import wilson_interval
+from mlp_cli.nn.metrics import Bins, wilson_interval
+from mlp_cli.report.html import E
+from mlp_cli.training.loop import Record
 
 COLOURS = 8  # that the page has for runs, as --run-0 …
-SIZE = (
-    4.6,
-    3.1,
-)  # inches, of 72 units: no wider than the screen of a phone, so that letters are not made smaller there
-# Colours that stand for those of the page, which knows whether it is dark.
-INK, FAINT = "#010101", "#020202"
-PAGE_COLOURS = {INK: "currentColor", FAINT: "var(--faint)"} | {
-    f"#03030{number}": f"var(--run-{number})" for number in range(COLOURS)
-}
-STYLE = {
-    "svg.fonttype": "none",  # text stays text, in the font of the page
-    "svg.hashsalt": "mlp",  # and equal figures are equal bytes
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.6,
-    "lines.solid_capstyle": "round",
-    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], INK),
-}
-DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+DASHES = ("", "10 4", "3 3", "12 4 3 4")
+WIDTH, HEIGHT = 360, 240  # in pixels of a phone, where text must not shrink
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42  # the margins around the axes
+PADDING = 0.04  # of the height, between the curves and the frame
+MOST_TICKS = 7
 ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 
 
-def loss_curves(runs):
-    """An SVG element: losses by epoch, on a logarithmic scale, of runs: {number: its Records}. Validation is thicker;
-    each number has its colour and its dashes."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes("epoch", "cross-entropy")
-        _draw(axes, runs, ("train_loss", "val_loss"), lambda values: np.maximum(values, 1e-6))
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.minorticks_off()
-        return _svg(figure, "loss")
+class Axis(NamedTuple):
+    """An axis from `low` to `high`, and what is written at which of its `ticks`."""
+
+    title: str
+    low: float
+    high: float
+    ticks: dict[float, str]
 
 
-def accuracy_curves(runs):
-    """The same of the accuracies, on a scale on which from 90 to 99 % is as far as from 99 to 99.9 %."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes("epoch", "accuracy, %")
-        _draw(axes, runs, ("train_accuracy", "val_accuracy"), _nines)
-        low, high = axes.get_ylim()
-        ticks = _accuracies(low, high)
-        axes.yaxis.set_major_locator(FixedLocator([_nines(share) for share in ticks]))
-        axes.set_yticklabels([f"{100 * share:g}" for share in ticks])
-        return _svg(figure, "accuracy")
+class Line(NamedTuple):
+    """The points (x, y) of a curve, in units of the axes. The number of its run gives colour and dashes."""
+
+    run: int
+    x: Sequence[float]
+    y: Sequence[float]
+    is_thin: bool = False
 
 
-def rate_curves(runs):
-    """The same of the learning rates."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes("epoch", "learning rate")
-        _draw(axes, runs, ("learning_rate",), np.asarray)
-        axes.set_ylim(bottom=0)
-        return _svg(figure, "rate")
+def loss_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
+    """Losses by epoch on a logarithmic scale, for {number of the run: its records}; validation thick, training thin."""
+    lines = _by_epoch(runs, ("train_loss", "val_loss"), lambda loss: math.log10(max(loss, 1e-6)))
+    low, high = _padded(lines)
+    return _plot(_epochs(lines), Axis("cross-entropy", low, high, _loss_ticks(low, high)), lines)
 
 
-def reliability(bins, name):
-    """An SVG element: how often the answers of each of the Bins were right, over how confident they were, with 95 %
-    intervals. `name` tells it from other such figures of the page."""
+def accuracy_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
+    """Accuracies by epoch, on a scale on which from 90 to 99 % is as far as from 99 to 99.9 %."""
+    lines = _by_epoch(runs, ("train_accuracy", "val_accuracy"), _nines)
+    low, high = _padded(lines)
+    ticks = {_nines(share): f"{100 * share:g}" for share in _accuracies(low, high)}
+    return _plot(_epochs(lines), Axis("accuracy, %", low, high, ticks), lines)
+
+
+def rate_curves(rates: Mapping[int, tuple[Sequence[float], Sequence[float]]]) -> Element:
+    """Learning rates, for {number of the run: (epochs done, rates)}."""
+    lines = [Line(number, x, y) for number, (x, y) in rates.items()]
+    _, high = _padded(lines)
+    last = max(max(line.x) for line in lines)
+    epochs = Axis("epoch", 0, last, {tick: f"{tick:g}" for tick in _round_ticks(0, last, is_whole=True)})
+    return _plot(epochs, Axis("learning rate", 0, high, {tick: f"{tick:g}" for tick in _round_ticks(0, high)}), lines)
+
+
+def reliability(bins: Bins) -> Element:
+    """How often answers were right, over how confident they were: a point for each of the Bins that has answers, with
+    its 95 % interval, and the diagonal of perfect calibration."""
     some = bins.images > 0
-    confidence, accuracy = 100 * bins.confidence[some], 100 * bins.accuracy[some]
-    counts = zip(np.rint(bins.accuracy * bins.images)[some].astype(int), bins.images[some], strict=True)
-    low, high = 100 * np.array([wilson_interval(int(right), int(n)) for right, n in counts]).T
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes("confidence, %", "answered rightly, %")
-        axes.plot([0, 100], [0, 100], color=INK, linewidth=1, dashes=(2, 3))
-        axes.vlines(confidence, low, high, color=_colour(0), linewidth=1.5, alpha=0.6)
-        axes.plot(confidence, accuracy, "o", color=_colour(0), markersize=5, clip_on=False)
-        axes.set_xlim(0, 100)
-        axes.set_ylim(0, 100)
-        return _svg(figure, name)
+    percent = {float(tick): f"{tick}" for tick in range(0, 101, 20)}
+    x_axis, y_axis = Axis("confidence, %", 0, 100, percent), Axis("correct, %", 0, 100, percent)
+    across, down = _scales(x_axis, y_axis)
+    colour = _colour(0)
+    ends = {"x1": across(0), "y1": down(0), "x2": across(100), "y2": down(100)}
+    marks = [E("line", **ends, stroke="currentColor", stroke_dasharray="2 3")]
+    for n, confidence, accuracy in zip(bins.images[some], bins.confidence[some], bins.accuracy[some], strict=True):
+        low, high = wilson_interval(round(accuracy * n), int(n))
+        x = across(100 * confidence)
+        interval = {"x1": x, "x2": x, "y1": down(100 * low), "y2": down(100 * high)}
+        marks.append(E("line", **interval, stroke=colour, stroke_width=1.5, stroke_opacity=0.6))
+        marks.append(E("circle", cx=x, cy=down(100 * accuracy), r=3.5, fill=colour))
+    return _frame(x_axis, y_axis, marks)
 
 
-def _axes(x, y):
-    figure = Figure(SIZE)
-    figure.subplots_adjust(left=0.18, right=0.96, bottom=0.17, top=0.97)
-    axes = figure.add_subplot(xlabel=x, ylabel=y)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return figure, axes
+def line_key(run: int, is_thin: bool = False) -> Element:
+    """A short piece of the line of a run, for the key to the curves."""
+    line = E("line", x1=1, y1=5, x2=35, y2=5, **_stroke(run, is_thin))
+    return E("svg", line, viewBox="0 0 36 10", class_="key", aria_hidden="true")
 
 
-def _draw(axes, runs, columns, scale):
-    for number, records in runs.items():
-        epochs = [record.epoch for record in records]
-        for column in columns:
-            is_thin = column.startswith("train")
-            axes.plot(
-                epochs,
-                scale([getattr(record, column) for record in records]),
-                color=_colour(number),
-                linestyle=DASHES[number % len(DASHES)],
-                linewidth=1 if is_thin else 2,
-                alpha=0.65 if is_thin else 1,
-                marker="o" if len(epochs) == 1 else "",
-            )
+def _by_epoch(
+    runs: Mapping[int, Sequence[Record]], columns: Sequence[str], scale: Callable[[float], float]
+) -> list[Line]:
+    """A line per run and column, that of training thin."""
+    return [
+        Line(
+            number,
+            [record.epoch for record in records],
+            [scale(getattr(record, column)) for record in records],
+            column.startswith("train"),
+        )
+        for number, records in runs.items()
+        for column in columns
+    ]
 
 
-def _colour(number):
-    return list(PAGE_COLOURS)[2 + number % COLOURS]
+def _epochs(lines: Sequence[Line]) -> Axis:
+    """From the first epoch to the last, which have some room beside them."""
+    last = max(max(line.x) for line in lines)
+    if last == 1:
+        return Axis("epoch", 0, 2, {1: "1"})
+    margin = PADDING * (last - 1)
+    ticks = [tick for tick in _round_ticks(0, last, is_whole=True) if tick]
+    return Axis("epoch", 1 - margin, last + margin, {tick: f"{tick:g}" for tick in ticks})
 
 
-def _accuracies(low, high):
+def _padded(lines: Sequence[Line]) -> tuple[float, float]:
+    """The lowest and the highest y, with some room around them."""
+    low, high = min(min(line.y) for line in lines), max(max(line.y) for line in lines)
+    padding = PADDING * (high - low) or 0.1
+    return low - padding, high + padding
+
+
+def _round_ticks(low: float, high: float, is_whole: bool = False) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten from `low` to `high`, as close as MOST_TICKS allow."""
+    least = (high - low) / (MOST_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+    if is_whole:
+        step = max(1.0, step)
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
+
+
+def _loss_ticks(low: float, high: float) -> dict[float, str]:
+    """Round losses to write at the axis between two logarithms: 1, 2 and 5 times powers of ten, or only the powers,
+    or round numbers, if the range is small."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    for factors in ((1, 2, 5), (1,)):
+        losses = [factor * 10.0**power for power in powers for factor in factors]
+        within = [loss for loss in losses if low <= math.log10(loss) <= high]
+        if len(within) <= MOST_TICKS:
+            break
+    if len(within) < 3:
+        within = [loss for loss in _round_ticks(10**low, 10**high) if loss > 0]
+    return {math.log10(loss): f"{loss:.6g}" for loss in within}
+
+
+def _accuracies(low: float, high: float) -> Sequence[float]:
     """Round accuracies to write at the axis between two `_nines`: the usual ones, or as many decimals as it takes."""
-    for shares in (ACCURACIES, *(np.arange(0, 1, 0.1**decimals) for decimals in (1, 2, 3, 4))):
+    within: list[float] = []
+    for shares in (ACCURACIES, *(np.arange(0, 1, 0.1**decimals).tolist() for decimals in (1, 2, 3, 4))):
         within = [share for share in shares if low <= _nines(share) <= high]
         if len(within) > 2:
             break
     return within[:: 1 + len(within) // 10]
 
 
-def _nines(share):
+def _nines(share: float) -> float:
     """0.9 -> 1, 0.99 -> 2, 0.999 -> 3; 1, which is infinitely far, like 0.99999."""
-    return -np.log10(np.maximum(1 - np.asarray(share, float), 1e-5))
+    return -math.log10(max(1 - share, 1e-5))
 
 
-def _svg(figure, name):
-    """The figure as an element for within the page: in its colours and its font, as wide as there is room, with ids
-    that begin with `name`."""
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fonts, which are the page's business
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue().decode()
-    for pattern, replacement in {
-        r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>": "",
-        r' xmlns(:\w+)?="[^"]*"|xlink:(?=href)|font-family: [^;]*; ': "",
-        r"font: (\S*) [^;]*;": r"font-size: \1;",  # of matplotlib before 3.10
-        r"(\.\d\d)\d+(?=[^<>]*>)": r"\1",  # of coordinates, not of the text
-        r'(href="|url\()#': rf"\1#{name}-",
-    }.items():
-        text = re.sub(pattern, replacement, text, flags=re.DOTALL)
-    for placeholder, colour in PAGE_COLOURS.items():
-        text = text.replace(placeholder, colour)
-    svg = ElementTree.fromstring(text)
-    for element in svg.iter():
-        identity = f"{name}-{element.attrib.pop('id', None)}"
-        if f"#{identity}" in text:
-            element.set("id", identity)
-    for attribute in ("width", "height", "version"):
-        svg.attrib.pop(attribute, None)
-    return svg
+def _plot(x_axis: Axis, y_axis: Axis, lines: Sequence[Line]) -> Element:
+    """The axes with these lines in them; a line of a single point is a dot."""
+    across, down = _scales(x_axis, y_axis)
+    marks = []
+    for line in lines:
+        points = [(across(x), down(y)) for x, y in zip(line.x, line.y, strict=True)]
+        if len(points) == 1:
+            ((x, y),) = points
+            marks.append(E("circle", cx=x, cy=y, r=2.5 if line.is_thin else 3.5, fill=_colour(line.run)))
+        else:
+            path = " ".join(f"{x},{y}" for x, y in points)
+            marks.append(E("polyline", points=path, fill="none", **_stroke(line.run, line.is_thin)))
+    return _frame(x_axis, y_axis, marks)
+
+
+def _scales(x_axis: Axis, y_axis: Axis) -> tuple[Callable[[float], str], Callable[[float], str]]:
+    """Two functions from a number on the axis to its coordinate in the picture, as text."""
+
+    def across(x: float) -> str:
+        share = (x - x_axis.low) / (x_axis.high - x_axis.low)
+        return f"{LEFT + share * (WIDTH - LEFT - RIGHT):.2f}"
+
+    def down(y: float) -> str:
+        share = (y - y_axis.low) / (y_axis.high - y_axis.low)
+        return f"{HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM):.2f}"
+
+    return across, down
+
+
+def _frame(x_axis: Axis, y_axis: Axis, marks: Sequence[Element]) -> Element:
+    """The picture: a grid, the axes with their ticks and titles, and the marks on top."""
+    across, down = _scales(x_axis, y_axis)
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    grid = [E("line", x1=across(x), x2=across(x), y1=TOP, y2=bottom) for x in x_axis.ticks]
+    grid += [E("line", x1=LEFT, x2=right, y1=down(y), y2=down(y)) for y in y_axis.ticks]
+    texts = [E("text", text, x=across(x), y=bottom + 16, text_anchor="middle") for x, text in x_axis.ticks.items()]
+    texts += [
+        E("text", text, x=LEFT - 6, y=down(y), dy="0.35em", text_anchor="end") for y, text in y_axis.ticks.items()
+    ]
+    texts.append(E("text", x_axis.title, x=(LEFT + right) / 2, y=HEIGHT - 6, text_anchor="middle"))
+    middle = (TOP + bottom) / 2
+    turned = f"rotate(-90 12 {middle})"
+    texts.append(E("text", y_axis.title, x=12, y=middle, text_anchor="middle", transform=turned))
+    return E(
+        "svg",
+        E("g", grid, stroke="var(--faint)"),
+        E("path", d=f"M{LEFT},{TOP}V{bottom}H{right}", fill="none", stroke="var(--soft)"),
+        E("g", marks),
+        E("g", texts, fill="currentColor", font_size=12),
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+    )
+
+
+def _stroke(run: int, is_thin: bool) -> dict[str, str]:
+    stroke = {"stroke": _colour(run), "stroke_width": "1.2" if is_thin else "2.2", "stroke_linejoin": "round"}
+    if is_thin:
+        stroke["stroke_opacity"] = "0.7"
+    dashes = DASHES[run % len(DASHES)]
+    return stroke | {"stroke_dasharray": dashes} if dashes else stroke
+
+
+def _colour(run: int) -> str:
+    return f"var(--run-{run % COLOURS})"

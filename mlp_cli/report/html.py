@@ -1,9 +1,14 @@
 """HTML as a tree of elements: whatever is put into it is escaped."""
 
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+Child: TypeAlias = "Element | str | float | Sequence[Child] | None"
 
 
-def E(tag, *children, **attributes):
+def E(tag: str, *children: Child, **attributes: str | float) -> Element:
     """An element; children are texts, elements, lists of these, or None; class_ is class, and aria_label aria-label."""
     names = {key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()}
     element = ElementTree.Element(tag, names)
@@ -11,11 +16,11 @@ def E(tag, *children, **attributes):
     return element
 
 
-def _append(element, children):
+def _append(element: Element, children: Sequence[Child]) -> None:
     for child in children:
         if isinstance(child, list | tuple):
             _append(element, child)
-        elif isinstance(child, ElementTree.Element):
+        elif isinstance(child, Element):
             element.append(child)
         elif child is not None:
             if len(element):
@@ -24,7 +29,9 @@ def _append(element, children):
                 element.text = (element.text or "") + str(child)
 
 
-def table(caption, header, rows, is_wide=False, **attributes):
+def table(
+    caption: str, header: Iterable[Child], rows: Iterable[Sequence[Child]], is_wide: bool = False, **attributes: str
+) -> Element:
     """A table in a box that scrolls where it is too wide, by keys too if `is_wide`. First cells are headers."""
     head = E("thead", E("tr", [E("th", cell, scope="col") for cell in header]))
     body = E("tbody", [E("tr", E("th", row[0], scope="row"), [E("td", cell) for cell in row[1:]]) for row in rows])
@@ -32,6 +39,6 @@ def table(caption, header, rows, is_wide=False, **attributes):
     return scrolling(element, caption) if is_wide else E("div", element, class_="scroll")
 
 
-def scrolling(element, label):
+def scrolling(element: Element, label: str) -> Element:
     """A box that scrolls where its content is too wide, also by keys."""
     return E("div", element, class_="scroll", tabindex=0, role="group", aria_label=label)

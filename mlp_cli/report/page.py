@@ -1,18 +1,21 @@
 """The page: HTML that needs nothing from elsewhere, built as a tree of elements, so that every name is escaped."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from mlp_cli import __version__
 from mlp_cli.report import sections
-from mlp_cli.report.html import E
+from mlp_cli.report.html import Child, E
+from mlp_cli.report.subject import Subject
 
 # A browser that reads this loads nothing and runs nothing, whatever stood in the page.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 GENERATOR = "mlp report"
 
 
-def page(subjects):
+def page(subjects: Sequence[Subject]) -> bytes:
     """The bytes of report.html about one Subject, or about several side by side."""
     several = len(subjects) > 1
     title = f"{len(subjects)} runs compared" if several else f"Run {subjects[0].directory}"
@@ -27,7 +30,7 @@ def page(subjects):
         E("title", title),
         E("style", (Path(__file__).parent / "page.css").read_text("utf-8")),
     )
-    links = [E("li", E("a", section.find("h2").text, href=f"#{section.get('id')}")) for section in parts]
+    links = [E("li", E("a", section.findtext("h2"), href=f"#{section.get('id')}")) for section in parts]
     body = E(
         "body",
         E("header", E("h1", title), _lead(subjects), E("nav", E("ul", links), aria_label="Sections")),
@@ -38,14 +41,14 @@ def page(subjects):
     return f"<!doctype html>\n{tree}\n".encode(errors="replace")
 
 
-def _parts_of_one(subject):
+def _parts_of_one(subject: Subject) -> Iterator[Element]:
     yield _section("Results", "results", sections.results(subject))
     yield _section("Curves", "curves", sections.curves([subject]))
     yield from _parts_of_the_answers(subject, "", "h2")
     yield _section("Configuration", "configuration", sections.configuration(subject))
 
 
-def _parts_of_several(subjects):
+def _parts_of_several(subjects: Sequence[Subject]) -> Iterator[Element]:
     yield _section("Results", "results", sections.comparison(subjects))
     yield _section("Differences in configuration", "differences", sections.differences(subjects))
     yield _section("Curves", "curves", sections.curves(subjects))
@@ -56,29 +59,29 @@ def _parts_of_several(subjects):
         yield _section(f"Run {subject.directory}", f"run-{number}", parts)
 
 
-def _parts_of_the_answers(subject, prefix, heading):
+def _parts_of_the_answers(subject: Subject, prefix: str, heading: str) -> Iterator[Element]:
     measurement = subject.measurement
     if measurement is None:
         return
     yield _section("Confusion", f"{prefix}confusion", sections.confusion(measurement), heading=heading)
-    yield _section("Calibration", f"{prefix}calibration", sections.calibration(measurement, prefix), heading=heading)
+    yield _section("Calibration", f"{prefix}calibration", sections.calibration(measurement), heading=heading)
     yield _section("Most confident mistakes", f"{prefix}mistakes", sections.mistakes(measurement), heading=heading)
     yield _section("What the first layer looks for", f"{prefix}weights", sections.weights(subject), heading=heading)
     if subject.warps is not None:
-        yield _section("Warps it was trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
+        yield _section("Images as they are trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
 
 
-def _section(title, identity, *content, heading="h2"):
+def _section(title: str, identity: str, *content: Child, heading: str = "h2") -> Element:
     return E("section", E(heading, title), content, id=identity)
 
 
-def _lead(subjects):
+def _lead(subjects: Sequence[Subject]) -> Element:
     networks = sorted({_network(subject) for subject in subjects})
-    datas = sorted({str(subject.facts["data"].get("name", "data of its own")) for subject in subjects})
+    datas = sorted({str(subject.facts["data"].get("name", "other data")) for subject in subjects})
     return E("p", f"{'; '.join(networks)}; trained on {', '.join(datas)}.", class_="lead")
 
 
-def _network(subject):
+def _network(subject: Subject) -> str:
     network = subject.config.network
     if subject.checkpoint is None:
         return f"hidden layers {'-'.join(map(str, network.hidden)) or 'none'}, {network.activation}"

@@ -2,15 +2,17 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 LARGEST = 56  # pixels of a side; larger images are made smaller
 LEVELS = 16  # on each side of 0, of weights
 
 
-def ink(image):
+def ink(image: NDArray[np.uint8]) -> str:
     """The data URI of an image (height, width) uint8: black ink, as opaque as the pixel is bright."""
     alpha = Image.fromarray(image)
     alpha.thumbnail((LARGEST, LARGEST))
@@ -18,7 +20,7 @@ def ink(image):
     return _data_uri(picture)
 
 
-def signed(values):
+def signed(values: NDArray[np.float32]) -> str:
     """The data URI of weights (height, width): orange above 0, blue below, clear at 0, opaque at the largest."""
     small = Image.fromarray(np.asarray(values, np.float32))
     small.thumbnail((LARGEST, LARGEST))
@@ -31,7 +33,7 @@ def signed(values):
     return _data_uri(picture, transparency=opacity.tobytes())
 
 
-def _data_uri(picture, **options):
+def _data_uri(picture: Image.Image, **options: Any) -> str:
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True, **options)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,14 +1,20 @@
 """The sections of a report: each function gives what stands under its heading."""
 
 import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from mlp_cli.config import as_text, flat, to_table
+from mlp_cli.model.measure import Measurement
 from mlp_cli.report import figures, pictures
-from mlp_cli.report.html import E, scrolling, table
+from mlp_cli.report.html import Child, E, scrolling, table
+from mlp_cli.report.subject import Subject
 
 MISTAKES, UNITS, PAIRS = 50, 128, 10
+SHA256 = 16  # digits of a hash that are shown
 MOST_CLASSES = 50  # of a confusion matrix that is shown whole
 FACTS = {  # of run.json
     "started": "Started", "ended": "Ended", "command": "Command", "threads": "BLAS threads", "data": "Data",
@@ -17,13 +23,13 @@ FACTS = {  # of run.json
 }  # fmt: skip
 
 
-def results(subject):
+def results(subject: Subject) -> Child:
     """The numbers of a run, large."""
     summary, measurement, numbers = subject.summary, subject.measurement, []
     if measurement:
         low, high = measurement.interval
         error, _ = measurement.calibration
-        wrong = f"{len(measurement.mistakes)} of {len(measurement)} wrong"
+        wrong = f"{len(measurement.mistakes):,} of {len(measurement):,} wrong"
         numbers += [
             ("Test accuracy", f"{measurement.accuracy:.2%}", f"95 % interval {low:.2%} to {high:.2%}; {wrong}"),
             ("Cross-entropy", f"{measurement.loss:.4f}", "nats per image; 0 is perfect"),
@@ -35,26 +41,26 @@ def results(subject):
             ("Validation accuracy", f"{summary.val_accuracy:.2%}", f"the best, of epoch {summary.best_epoch}")
         )
     progress = f"{summary.epochs} of {summary.epochs_asked} epochs; {summary.state}"
-    numbers.append(("Training", _duration(summary.seconds), progress))
+    numbers.append(("Training", _duration(summary.seconds or 0), progress))
     divs = [E("div", E("dt", name), E("dd", value, E("small", note))) for name, value, note in numbers]
     nothing = "No epoch of this run has ended yet, so there is no network to measure."
     return [E("dl", divs, class_="numbers"), None if measurement else E("p", nothing)]
 
 
-def _duration(seconds):
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def comparison(subjects):
+def comparison(subjects: Sequence[Subject]) -> Child:
     """A table of the results of several runs."""
     header = [
         "Run", "Test accuracy", "95 % interval", "Cross-entropy", "Brier score", "Calibration error",
         "Validation accuracy", "Epochs", "Seconds", "State",
     ]  # fmt: skip
-    rows = []
+    rows: list[list[Child]] = []
     for number, subject in enumerate(subjects):
-        name = [_line(number), E("a", subject.directory, href=f"#run-{number + 1}")]
+        name = [figures.line_key(number), E("a", str(subject.directory), href=f"#run-{number + 1}")]
         measurement, summary = subject.measurement, subject.summary
         measured = ["–"] * 5
         if measurement:
@@ -65,16 +71,16 @@ def comparison(subjects):
         epochs = f"{summary.epochs} of {summary.epochs_asked}"
         rows.append([name, *measured, validation, epochs, f"{summary.seconds:.1f}", summary.state])
     choice = (
-        "Who chooses one of these by its test accuracy no longer knows how good it is on new images; "
-        "validation accuracy is there to choose by."
+        "If you choose a run by its test accuracy, that figure no longer predicts performance on new images. "
+        "Choose by validation accuracy."
     )
     return [
-        table("The best checkpoint of each run, measured on the test set", header, rows, is_wide=True),
+        table("The best checkpoint of each run, measured on the test set", header, rows, is_wide=True, class_="runs"),
         E("p", choice),
     ]
 
 
-def differences(subjects):
+def differences(subjects: Sequence[Subject]) -> Child:
     """A table of the keys in which the configurations of the runs differ."""
     tables = [flat(subject.config) for subject in subjects]
     rows = [
@@ -84,23 +90,24 @@ def differences(subjects):
     ]
     if not rows:
         return E("p", "There are none.")
-    header = ["Key", *(subject.directory for subject in subjects)]
+    header = ["Key", *(str(subject.directory) for subject in subjects)]
     return table("The keys in which the runs differ", header, rows, is_wide=True, class_="words")
 
 
-def curves(subjects):
-    """Loss, accuracy and learning rate by epoch, of all runs in the same axes."""
+def curves(subjects: Sequence[Subject]) -> Child:
+    """Loss and accuracy by epoch and the learning rate by step, of all runs in the same axes."""
     several = len(subjects) > 1
-    subjects = [(number, subject) for number, subject in enumerate(subjects) if subject.records]
-    if not subjects:
+    numbered = [(number, subject) for number, subject in enumerate(subjects) if subject.records]
+    if not numbered:
         return E("p", "No epoch has ended yet.")
-    runs = {number: subject.records for number, subject in subjects}
+    runs = {number: subject.records for number, subject in numbered}
+    rates = {number: subject.learning_rates() for number, subject in numbered}
     if several:
-        key = [E("li", _line(number), subject.directory) for number, subject in subjects]
+        key = [E("li", figures.line_key(number), str(subject.directory)) for number, subject in numbered]
         key += [E("li", "thick: validation"), E("li", "thin: training")]
     else:
-        key = [E("li", _line(0), "validation"), E("li", _line(0, is_thin=True), "training")]
-    charts = (
+        key = [E("li", figures.line_key(0), "validation"), E("li", figures.line_key(0, is_thin=True), "training")]
+    charts: list[tuple[str, str, Element, tuple[str, ...], Callable[[list[float]], float], str]] = [
         ("Loss", "on a logarithmic scale", figures.loss_curves(runs), ("val_loss", "train_loss"), min, "{:.4f}"),
         (
             "Accuracy",
@@ -110,43 +117,54 @@ def curves(subjects):
             max,
             "{:.2%}",
         ),
-        (
-            "Learning rate",
-            "of the last step of each epoch",
-            figures.rate_curves(runs),
-            ("learning_rate",),
-            max,
-            "{:.3g}",
-        ),
-    )
+    ]
     drawn = []
     for title, note, svg, columns, best, form in charts:
-        told = "; ".join(_told(subject, columns, best, form, several) for _, subject in subjects)
+        told = "; ".join(_told(subject, columns, best, form, several) for _, subject in numbered)
         drawn.append(_figure(svg, f"{title} by epoch: {told}.", E("figcaption", E("b", title), f", {note}")))
-    note = (
-        "Validation is measured after each epoch; training during it, on images as they are trained on, with their "
-        "warps and dropout."
-    )
-    return [E("p", note), E("ul", key, class_="key"), E("div", drawn, class_="row")]
+    told = "; ".join(_told_rates(subject, several) for _, subject in numbered)
+    caption = E("figcaption", E("b", "Learning rate"), ", at every step")
+    drawn.append(_figure(figures.rate_curves(rates), f"Learning rate by step: {told}.", caption))
+    return [E("p", _how_measured([s for _, s in numbered])), E("ul", key, class_="key"), E("div", drawn, class_="row")]
 
 
-def _told(subject, columns, best, form, with_name):
+def _how_measured(subjects: Sequence[Subject]) -> str:
+    """What the curves of training and of validation are of, for these runs."""
+    applied = ["warped"] * any(subject.warps is not None for subject in subjects)
+    applied += ["with dropout"] * any(subject.config.training.dropout for subject in subjects)
+    training = "Training figures are the mean over the epoch, taken before each step"
+    if applied:
+        training += f", on the images as they are trained on ({', '.join(applied)})"
+    return f"{training}. Validation is measured at the end of each epoch."
+
+
+def _told_rates(subject: Subject, with_name: bool) -> str:
+    """The learning rates of a run in words and numbers."""
+    x, rates = subject.learning_rates()
+    highest = max(rates)
+    told = f"from {rates[0]:.3g} to {rates[-1]:.3g}, highest {highest:.3g} after {x[rates.index(highest)]:.3g} epochs"
+    return f"{subject.directory}, {told}" if with_name else told
+
+
+def _told(
+    subject: Subject, columns: Sequence[str], best: Callable[[list[float]], float], form: str, with_name: bool
+) -> str:
     """What a curve shows, in words and numbers."""
     sentences = []
     for column in columns:
         values = [getattr(record, column) for record in subject.records]
-        name = {"val": "validation ", "train": "training "}.get(column.partition("_")[0], "")
+        name = {"val": "validation", "train": "training"}[column.partition("_")[0]]
         extreme = best(values)
         where = f"{'lowest' if best is min else 'highest'} {form.format(extreme)} in epoch {1 + values.index(extreme)}"
-        sentences.append(f"{name}from {form.format(values[0])} to {form.format(values[-1])}, {where}")
+        sentences.append(f"{name} from {form.format(values[0])} to {form.format(values[-1])}, {where}")
     told = f"{len(subject.records)} epoch{'s' * (len(subject.records) != 1)}, " + ", ".join(sentences)
     return f"{subject.directory}, {told}" if with_name else told
 
 
-def confusion(measurement):
+def confusion(measurement: Measurement) -> Child:
     """The confusion matrix, each class, and the most confused pairs."""
     confusion, classes = measurement.confusion, measurement.classes
-    tables = []
+    tables: list[Element] = []
     if len(classes) <= MOST_CLASSES:
         mistakes = confusion - np.diag(np.diag(confusion))
         head = [E("td", class_="corner")] + [
@@ -179,19 +197,19 @@ def confusion(measurement):
     return E("div", tables, class_="tables")
 
 
-def calibration(measurement, prefix):
-    """How often the answers are right, over their confidence. `prefix` begins the ids of this run."""
+def calibration(measurement: Measurement) -> Child:
+    """How often answers are right, over their confidence."""
     error, bins = measurement.calibration
     listed = measurement.calibration_bins()
     top, others = listed[-1], sum(row["images"] for row in listed[:-1])
     told = (
-        f"Of the {top['images']} answers with a confidence above {top['above']:.1%}, {top['accuracy']:.2%} are right, "
-        f"where the confidence is {top['confidence']:.2%} on average; {others} answers are less confident. "
+        f"{top['images']:,} answers have a confidence above {top['above']:.1%}: {top['confidence']:.2%} on average, "
+        f"where {top['accuracy']:.2%} are correct; {others:,} answers are less confident. "
         f"The expected calibration error is {error:.2%}."
     )
     caption = E(
         "figcaption",
-        "Each point is a bin of answers, with its 95 % interval; on the dotted line confidence is accuracy",
+        "Each point is a bin of answers with its 95 % interval; on the dotted line, confidence equals accuracy",
     )
     rows = [
         [
@@ -202,12 +220,12 @@ def calibration(measurement, prefix):
         ]
         for row in listed
     ]
-    listing = table("Answers by their confidence", ["Confidence", "Images", "On average", "Right"], rows)
-    figure = _figure(figures.reliability(bins, f"{prefix}reliability"), told, caption)
+    listing = table("Answers by their confidence", ["Confidence", "Images", "On average", "Correct"], rows)
+    figure = _figure(figures.reliability(bins), told, caption)
     return [E("p", told), E("div", figure, listing, class_="row")]
 
 
-def mistakes(measurement):
+def mistakes(measurement: Measurement) -> Child:
     """The most confident mistakes as pictures."""
     if not len(measurement.mistakes):
         return E("p", "There are none.")
@@ -215,17 +233,18 @@ def mistakes(measurement):
     items = []
     for i, row in zip(measurement.mistakes, measurement.worst(MISTAKES), strict=False):
         picture = E("img", src=pictures.ink(images[i].reshape(shape)), alt=f"Image {row['index']}", class_="ink")
-        answer = [E("b", row["truth"]), " read as ", E("b", row["answer"]), E("br")]
+        answer: list[Child] = [E("b", row["truth"]), " read as ", E("b", row["answer"]), E("br")]
         items.append(E("li", picture, answer, E("small", f"{row['confidence']:.2%}", E("br"), f"image {row['index']}")))
     told = (
-        f"{len(items)} of the {len(measurement.mistakes)} mistakes, with the confidence of the wrong answer and the "
-        "place of the image in the test files, counted from 0."
+        f"{_some(len(items), len(measurement.mistakes))} mistakes, with the confidence of the wrong answer and the "
+        "index of the image in the test files, from 0."
     )
     return [E("p", told), E("ol", items, class_="digits")]
 
 
-def weights(subject):
+def weights(subject: Subject) -> Child:
     """The weights into each unit of the first layer as a picture of the size of the images."""
+    assert subject.checkpoint is not None
     W = subject.checkpoint.network.parameters.W[0]
     shape = subject.checkpoint.metadata.image_shape
     norms = np.linalg.norm(W, axis=0)
@@ -239,10 +258,11 @@ def weights(subject):
         )
         for unit in order
     ]
+    order_told = "strongest first" if len(order) == W.shape[1] else f"the {len(order)} strongest of {W.shape[1]:,}"
     told = (
-        f"The weights into {len(order)} of the {W.shape[1]} units of the first layer as pictures of {shape[0]} by "
-        f"{shape[1]} pixels, in the order of their norms, which go from {norms[order[0]]:.2f} down to "
-        f"{norms[order[-1]]:.2f}; all weights are between {W.min():.2f} and {W.max():.2f}."
+        f"The weights into each unit of the first layer as a picture of {shape[0]} by {shape[1]} pixels, {order_told}: "
+        f"their norms go from {norms[order[0]]:.2f} down to {norms[order[-1]]:.2f}, all weights lie between "
+        f"{W.min():.2f} and {W.max():.2f}."
     ).replace(" -", " −")
     caption = E(
         "figcaption",
@@ -251,8 +271,9 @@ def weights(subject):
     return E("figure", E("div", tiles, class_="tiles weights", role="img", aria_label=told), caption)
 
 
-def warps(subject):
+def warps(subject: Subject) -> Child:
     """Some training images, and random warps of them as in training."""
+    assert subject.warps is not None
     rows, columns, *_ = subject.warps.shape
     tiles = [E("img", src=pictures.ink(image), alt="", class_="ink") for row in subject.warps for image in row]
     grids = [
@@ -264,18 +285,18 @@ def warps(subject):
         f"{key} {warps[key]:g}" for key in ("rotation", "scale", "shear", "shift", "elastic") if warps[key]
     )
     told = (
-        f"{columns} images of the training files in the first row, and {rows - 1} random warps of them, a row by one "
-        f"map, with strengths up to: {strengths}."
+        f"{columns} training images in the first row, and below them {rows - 1} rows of what training makes of such "
+        f"images. Each row is distorted in one random way, by at most: {strengths}."
     )
     grid = E("div", grids, role="img", aria_label=told)
     return E("figure", grid, E("figcaption", told))
 
 
-def configuration(subject):
+def configuration(subject: Subject) -> Child:
     """Every key of the configuration, and what else the result may depend on."""
     summary, facts = subject.summary, dict(subject.facts)
     changes = ", ".join(f"{key} = {as_text(value)}" for key, value in summary.changes.items())
-    told = f"The preset {summary.preset}" + (f", but for {changes}." if changes else ".")
+    told = f"The preset {summary.preset}" + (f", with {changes}." if changes else ".")
     keys = [[key, as_text(value)] for key, value in flat(subject.config).items()]
     facts["command"] = shlex.join(map(str, facts["command"]))
     facts |= {
@@ -289,24 +310,29 @@ def configuration(subject):
     return [E("p", told), E("div", tables, class_="tables")]
 
 
-def _fact(value):
-    """A value of run.json as text."""
+def _fact(value: Any) -> list[Child]:
+    """A value of run.json as text; a long hash is cut, and whole when it is pointed at."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_fact(item)}" for key, item in value.items() if item is not None)
-    return ", ".join(map(_fact, value)) if isinstance(value, list) else str(value)
+        named = [[f"{key} ", _fact(item)] for key, item in value.items() if item is not None]
+        return _joined(named)
+    if isinstance(value, list):
+        return _joined([_fact(item) for item in value])
+    text = str(value)
+    if len(text) == 64 and text.isalnum():
+        return [E("code", f"{text[:SHA256]}…", title=text)]
+    return [text]
 
 
-def _figure(svg, told, caption):
+def _joined(parts: Sequence[Child]) -> list[Child]:
+    return [piece for part in parts for piece in (", ", part)][1:]
+
+
+def _some(shown: int, total: int) -> str:
+    """As in "All 12 mistakes" and "50 of the 132 mistakes"."""
+    return f"All {total:,}" if shown == total else f"{shown} of the {total:,}"
+
+
+def _figure(svg: Element, told: str, caption: Element) -> Element:
     svg.set("role", "img")
     svg.set("aria-label", told)
     return E("figure", svg, caption)
-
-
-def _line(number, is_thin=False):
-    """The line of a run as it is in the curves, for their key."""
-    dashes = figures.DASHES[number % len(figures.DASHES)]
-    line = E("line", x1=1, y1=5, x2=35, y2=5, stroke=f"var(--run-{number % figures.COLOURS})")
-    line.set("stroke-width", "1" if is_thin else "2.5")
-    if dashes != "-":
-        line.set("stroke-dasharray", " ".join(str(2 * length) for length in dashes[1]))
-    return E("svg", line, viewBox="0 0 36 10", class_="key", aria_hidden="true")

@@ -1,9 +1,12 @@
 """What a report is about: a run directory, read and measured."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.config import Config, load_config
 from mlp_cli.data.datasets import load_dataset
@@ -14,10 +17,11 @@ from mlp_cli.model.find import BEST, CONFIG
 from mlp_cli.model.measure import Measurement, measure
 from mlp_cli.runs.folder import read_facts, read_metrics
 from mlp_cli.runs.summary import Summary, summarise
-from mlp_cli.training.loop import Record
+from mlp_cli.training.loop import Plan, Record
 
 WARPS = 7  # of each image that is shown
 WARPED_IMAGES = 10
+RATES = 500  # learning rates of a run that are drawn, about
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,34 @@ class Subject:
     directory: Path
     summary: Summary
     config: Config
-    facts: dict
+    facts: dict[str, Any]
     records: list[Record]
     checkpoint: Checkpoint | None = None
     measurement: Measurement | None = None
-    warps: np.ndarray | None = None
+    warps: NDArray[np.uint8] | None = None
+
+    def learning_rates(self) -> tuple[list[float], list[float]]:
+        """Where the run was, in epochs, and its learning rate there, at about RATES of its steps: from the schedule.
+
+        Epochs before a run was extended had another schedule; each has only its last step, as recorded.
+        """
+        steps_per_epoch = self.records[0].step
+        plan = Plan(self.config, steps_per_epoch * self.config.training.batch_size)
+        every = max(1, len(self.records) * steps_per_epoch // RATES)
+        x, rates = [], []
+        for record in self.records:
+            last = record.step - 1
+            steps = [last]
+            if math.isclose(plan.learning_rate(last), record.learning_rate):
+                epoch = range(record.step - steps_per_epoch, record.step)
+                peak = round(self.config.training.warmup * plan.total_steps)
+                steps = sorted({*epoch[::every], last} | ({peak} & set(epoch)))
+            x += [(step + 1) / steps_per_epoch for step in steps]
+            rates += [*map(plan.learning_rate, steps[:-1]), record.learning_rate]
+        return x, rates
 
 
-def read(run, data=None):
+def read(run: str | Path, data: str | Path | None = None) -> Subject:
     """The Subject of a run directory, measured on the data it was trained on or that in the directory `data`.
 
     Raises RunError, ModelError or DataError for what is missing or damaged.
@@ -55,7 +79,7 @@ def read(run, data=None):
     return Subject(run, summary, config, facts, records, checkpoint, measurement, _warps(config, directory))
 
 
-def _warps(config, directory):
+def _warps(config: Config, directory: str | Path | None) -> NDArray[np.uint8] | None:
     """One image of each class from the training files and warps of it, of the full strengths that `config` has."""
     strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
     if not any(strengths._replace(smoothness=0)):
@@ -67,4 +91,5 @@ def _warps(config, directory):
     batch = np.tile(images, (WARPS, 1))
     out = np.empty(batch.T.shape, np.float32)
     warp.apply(warp.draw(np.random.default_rng(config.seed)), batch, out)
-    return np.concatenate([images, np.rint(out.T)]).astype(np.uint8).reshape(1 + WARPS, -1, *dataset.image_shape)
+    warped = np.concatenate([images, np.rint(out.T)]).astype(np.uint8)
+    return warped.reshape(1 + WARPS, -1, *dataset.image_shape)

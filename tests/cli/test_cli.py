@@ -43,7 +43,7 @@ def test_help_imports_nothing_heavy():
     code = "import sys, mlp_cli.cli as c; c.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1].split()
     assert "mlp_cli.cli.train" in loaded
-    heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w", "matplotlib"}
+    heavy = {"numpy", "PIL", "tqdm", "msgspec", "safetensors", "threadpoolctl", "tomli_w"}
     assert heavy.isdisjoint(loaded)
 
 

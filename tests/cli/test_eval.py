@@ -2,8 +2,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -267,23 +265,3 @@ def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatc
     result = mlp("eval", "run", "--data", data, "--errors", "wrong")
     assert result.err.splitlines()[-1] == "mlp: wrong: cannot be written: File exists: .wrong.part"
     assert os.listdir(".wrong.part") == []
-
-
-@pytest.mark.parametrize(("variable", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
-def test_cells_are_shaded_on_a_terminal_unless_colour_is_not_wanted(trained, data, variable, coloured):
-    pty = pytest.importorskip("pty")
-    main, terminal = pty.openpty()
-    command = [sys.executable, "-m", "mlp_cli", "eval", "run", "--data", data]
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | variable
-    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL, env=environment)
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(main, 65536)
-        except OSError:  # the other end is closed
-            break
-    os.close(main)
-    assert process.wait(10) == 0
-    assert b"accuracy" in shown
-    assert (b"\x1b[48;5;" in shown) is coloured

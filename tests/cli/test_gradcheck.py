@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 import time
@@ -77,23 +76,3 @@ def test_the_whole_command_takes_seconds_at_the_size_of_mnist():
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "mlp_cli", "gradcheck"], check=True, stdout=subprocess.DEVNULL)
     assert time.perf_counter() - started < 20  # about one, on a machine with nothing else to do
-
-
-@pytest.mark.parametrize(("settings", "has_colour"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_and_not_with_no_color(settings, has_colour):
-    pty = pytest.importorskip("pty")
-    main, terminal = pty.openpty()
-    command = [sys.executable, "-m", "mlp_cli", "gradcheck", "--set", "network.hidden=[6]"]
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | settings
-    with subprocess.Popen(command, stdout=terminal, env=environment) as process:
-        os.close(terminal)
-        shown = b""
-        try:
-            while chunk := os.read(main, 65536):
-                shown += chunk
-        except OSError:  # the other end is closed
-            pass
-    os.close(main)
-    assert process.returncode == 0
-    assert (b"\x1b[32mok" in shown) == has_colour
-    assert (b"\x1b" in shown) == has_colour

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -213,7 +211,22 @@ def test_warps_are_shown_where_there_were_any(page, train, mlp, data):
         assert not any(np.array_equal(images[4 * (1 + row) + label], original) for row in range(7))
     train("plain")
     mlp("report", "plain")
-    assert "Warps" not in Page("plain/report.html").source
+    source = Page("plain/report.html").source
+    assert "Images as they are trained on" not in source
+    assert "warped" not in source
+
+
+def test_hashes_are_cut_and_whole_when_pointed_at(page, made):
+    hashes = json.loads((made / "run/run.json").read_text("utf-8"))["data"]["sha256"]
+    assert [(e["text"], e["title"]) for e in page.all("code")] == [(f"{h[:16]}…", h) for h in hashes.values()]
+
+
+def test_it_is_said_how_many_units_are_shown(page, train, mlp):
+    (told,) = (e["aria-label"] for e in page.all("div", **{"class": "tiles weights"}))
+    assert "8 by 8 pixels, strongest first: " in told
+    train("wide", "--set", "network.hidden=[130]", "--epochs", "1")
+    mlp("report", "wide")
+    assert "8 by 8 pixels, the 128 strongest of 130: " in Page("wide/report.html").source
 
 
 def test_curves_are_told_in_numbers(page, made):
@@ -226,21 +239,38 @@ def test_curves_are_told_in_numbers(page, made):
     assert len(labels) == 4
 
 
-def lines(page, colour, style="stroke-width: 2"):
-    """The points (n, 2) of each line of this colour; the thick ones, unless it is said."""
-    wanted = f"stroke: {colour}; {style}"
-    paths = [path["d"] for path in page.all("path") if wanted in path.get("style", "")]
-    return [np.array(re.findall(r"[\d.]+", d), float).reshape(-1, 2) for d in paths]
+def lines(page, colour):
+    """The points (n, 2) of each line of this colour: (the thick ones, the thin ones)."""
+    thick, thin = [], []
+    for line in page.all("polyline", stroke=colour):
+        points = [point.split(",") for point in line["points"].split()]
+        (thin if "stroke-opacity" in line else thick).append(np.array(points, float))
+    return thick, thin
+
+
+def metrics(run):
+    """The columns of metrics.csv."""
+    return np.array([row.split(",") for row in (run / "metrics.csv").read_text().splitlines()[1:]], float).T
+
+
+def ticks(page, figure, axis):
+    """What is written at an axis of a figure, "x" or "y", and where."""
+    start = page.elements.index(page.all("svg", role="img")[figure])
+    texts = []
+    for element in page.elements[start + 1 :]:
+        if element["tag"] == "svg":
+            break
+        if element["tag"] == "text" and (element.get("text-anchor") == "end") == (axis == "y"):
+            texts.append(element)
+    return [(float(text["text"]), float(text[axis])) for text in texts if re.fullmatch(r"[\d.]+", text["text"])]
 
 
 def test_the_curves_go_through_the_epochs(page, made):
-    thick, thin = lines(page, "var(--run-0)"), lines(page, "var(--run-0)", "stroke-opacity: 0.65")
-    columns = np.array([row.split(",") for row in (made / "run/metrics.csv").read_text().splitlines()[1:]], float).T
-    _, _, rate, train_loss, train_accuracy, val_loss, val_accuracy, _ = columns
+    thick, thin = lines(page, "var(--run-0)")
+    _, _, _, train_loss, train_accuracy, val_loss, val_accuracy, _ = metrics(made / "run")
     for drawn, values in (
         ([thick[0], thin[0]], np.log([val_loss, train_loss])),
         ([thick[1], thin[1]], -np.log([1 - val_accuracy, 1 - train_accuracy])),
-        ([thick[2]], [rate]),
     ):
         x, y = np.transpose(drawn, (2, 0, 1))
         np.testing.assert_allclose(np.diff(x), x[0, 1] - x[0, 0], atol=0.03)
@@ -248,6 +278,52 @@ def test_the_curves_go_through_the_epochs(page, made):
         slope, start = np.polyfit(np.ravel(values), np.ravel(y), 1)
         assert slope < 0
         np.testing.assert_allclose(slope * np.array(values) + start, y, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("figure", "scale"), [(0, np.log), (1, lambda percent: -np.log(100 - percent)), (2, lambda rate: rate)]
+)
+def test_what_is_written_at_an_axis_is_where_it_belongs(page, made, figure, scale):
+    _, _, rate, _, _, val_loss, val_accuracy, _ = metrics(made / "run")
+    thick, _ = lines(page, "var(--run-0)")
+    written, heights = np.transpose(ticks(page, figure, "y"))
+    assert len(written) >= 2
+    values = [val_loss, 100 * val_accuracy, rate][figure]
+    ends = thick[figure][[0, -1] if figure < 2 else -1]  # of the first epoch and the last
+    slope, start = np.polyfit(scale(written), heights, 1)
+    assert slope < 0
+    expected = slope * scale(values[[0, -1] if figure < 2 else -1]) + start
+    np.testing.assert_allclose(ends[..., 1], expected, atol=0.05)
+
+
+def test_the_learning_rate_is_drawn_at_every_step_with_its_warm_up(train, mlp):
+    schedule = ("training.schedule='one-cycle'", "training.warmup=0.1", "training.learning_rate=0.08")
+    train("run", *(part for setting in schedule for part in ("--set", setting)))
+    assert mlp("report", "run").code == 0
+    page = Page("run/report.html")
+    points = lines(page, "var(--run-0)")[0][2]
+    steps = 3 * 13  # epochs of 400 images in batches of 32
+    assert len(points) == steps
+    (slope_x, start_x), (slope_y, start_y) = (np.polyfit(*np.transpose(ticks(page, 2, axis)), 1) for axis in ("x", "y"))
+    epochs, rates = (points[:, 0] - start_x) / slope_x, (points[:, 1] - start_y) / slope_y
+    done = (np.arange(steps) + 0.5) / steps
+    expected = 0.08 * np.where(done < 0.1, done / 0.1, (1 - done) / 0.9)
+    np.testing.assert_allclose(rates, expected, atol=0.0002)
+    np.testing.assert_allclose(epochs, (1 + np.arange(steps)) / 13, atol=0.002)
+    label = page.all("svg", role="img")[2]["aria-label"]
+    assert f"from {expected[0]:.3g} to {expected[-1]:.3g}, highest {expected.max():.3g}" in label
+
+
+def test_epochs_before_a_run_was_extended_have_the_rates_they_had(train, mlp):
+    train("run", "--epochs", "2", "--set", "training.schedule='one-cycle'")
+    before = metrics(Path("run"))[2]
+    assert mlp("train", "--resume", "run", "--epochs", "4").code == 0
+    mlp("report", "run")
+    page = Page("run/report.html")
+    points = lines(page, "var(--run-0)")[0][2]
+    assert len(points) == 2 + 2 * 13
+    slope, start = np.polyfit(*np.transpose(ticks(page, 2, "y")), 1)
+    np.testing.assert_allclose((points[:2, 1] - start) / slope, before, atol=0.0005)
 
 
 def test_several_runs_are_side_by_side(train, mlp, data):
@@ -268,7 +344,7 @@ def test_several_runs_are_side_by_side(train, mlp, data):
         values = json.loads(mlp("eval", name, "--data", data, "--json").out)
         assert row[:2] == [name, f"{values['accuracy']:.2%}"]
         assert row[3:6] == [f"{values['loss']:.4f}", f"{values['brier']:.4f}", f"{values['calibration_error']:.2%}"]
-    assert len(lines(page, "var(--run-0)")) == len(lines(page, "var(--run-1)")) == 3
+    assert len(lines(page, "var(--run-0)")[0]) == len(lines(page, "var(--run-1)")[0]) == 3
 
 
 def test_names_of_any_kind_are_text_and_nothing_else(train, mlp, data, tmp_path):
@@ -377,10 +453,3 @@ def test_data_that_has_moved_is_said_and_can_be_named(train, mlp, data, tmp_path
     assert (result.code, result.out) == (2, "")
     assert result.err == f"mlp: run: its data is no longer in {folder}; say where it is with --data DIR\n"
     assert mlp("report", "run", "--data", tmp_path / "there").code == 0
-
-
-def test_without_matplotlib_one_line_says_what_to_install(mlp, run):
-    code = "import sys; sys.modules['matplotlib'] = None; from mlp_cli.cli import main; main(['report', 'run'])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
-    assert "pip install 'mlp-cli[report]'" in result.stderr

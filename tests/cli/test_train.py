@@ -143,9 +143,9 @@ def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_speed_and_time_left(tmp
     main, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 110))
     command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "300"]
-    process = subprocess.Popen(
-        [*command, "--set", "training.validation=100"], cwd=tmp_path, stderr=terminal, stdout=subprocess.DEVNULL
-    )
+    command += ["--set", "training.validation=100"]
+    environment = os.environ | {"TERM": "xterm"}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=terminal, stdout=subprocess.DEVNULL)
     os.close(terminal)
     shown, end = b"", time.monotonic() + 30
     while time.monotonic() < end:
