@@ -59,7 +59,7 @@ class Subject:
         return x, rates
 
 
-def read(run: str | Path, data: str | Path | None = None) -> Subject:
+def read(run: str | Path, data: str | None = None) -> Subject:
     """The Subject of a run directory, measured on the data it was trained on or that in the directory `data`.
 
     Raises RunError, ModelError or DataError for what is missing or damaged.
@@ -79,7 +79,7 @@ def read(run: str | Path, data: str | Path | None = None) -> Subject:
     return Subject(run, summary, config, facts, records, checkpoint, measurement, _warps(config, directory))
 
 
-def _warps(config: Config, directory: str | Path | None) -> NDArray[np.uint8] | None:
+def _warps(config: Config, directory: str | None) -> NDArray[np.uint8] | None:
     """One image of each class from the training files and warps of it, of the full strengths that `config` has."""
     strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
     if not any(strengths._replace(smoothness=0)):
