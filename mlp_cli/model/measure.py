@@ -119,23 +119,29 @@ class Measurement:
         ]
 
 
-def measure(checkpoint: Checkpoint, directory: str | None = None, split: str = "test") -> Measurement:
-    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data in a directory.
+def measure(
+    checkpoint: Checkpoint, directory: str | None = None, split: str = "test", dataset: Dataset | None = None
+) -> Measurement:
+    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data in a directory, or of
+    the `dataset` that was loaded from there.
 
     Raises DataError where the data does not fit the model.
     """
-    dataset, indices = load_split(checkpoint, directory, split)
+    dataset, indices = load_split(checkpoint, directory, split, dataset)
     metadata = checkpoint.metadata
     log_y = calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature)
     return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, log_y)
 
 
-def load_split(checkpoint: Checkpoint, directory: str | None, split: str) -> tuple[Dataset, NDArray[np.int64]]:
+def load_split(
+    checkpoint: Checkpoint, directory: str | None, split: str, dataset: Dataset | None = None
+) -> tuple[Dataset, NDArray[np.int64]]:
     """The images to measure on, checked against the model, and where they stand in their files."""
     metadata = checkpoint.metadata
-    if directory is None and known_name(metadata.data_sha256) != MNIST:
+    if dataset is None and directory is None and known_name(metadata.data_sha256) != MNIST:
         raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
-    dataset = load_dataset("test" if split == "test" else "train", directory)
+    if dataset is None:
+        dataset = load_dataset("test" if split == "test" else "train", directory)
     name = directory or "the bundled MNIST"
     if dataset.image_shape != metadata.image_shape:
         (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape

@@ -191,6 +191,11 @@ class Run:
         self.write(METRICS, "".join(",".join(row) + "\n" for row in rows))
 
 
+def best_record(records: Sequence[Record]) -> Record | None:
+    """That of the best epoch, of equals the latest; None if no epoch has ended."""
+    return max(records, key=lambda record: (record.val_accuracy, record.epoch), default=None)
+
+
 def is_locked(directory: Path) -> bool | None:
     """Whether a process is training in a run directory, or None where that cannot be known."""
     if sys.platform == "win32":
@@ -205,8 +210,8 @@ def is_locked(directory: Path) -> bool | None:
     return False
 
 
-def make_directory(out: str | Path | None = None) -> Path:
-    """Make the directory of a new run: `out`, or the next free number under runs/. Raises RunError if `out` exists.
+def make_directory(out: str | Path | None = None, parent: Path = RUNS) -> Path:
+    """Make a directory: `out`, or the next free number under `parent`. Raises RunError if `out` exists.
 
     Making a directory either succeeds for one process or fails, so runs that start together get one each.
     """
@@ -214,17 +219,17 @@ def make_directory(out: str | Path | None = None) -> Path:
         if out is not None:
             Path(out).mkdir(parents=True)
             return Path(out)
-        RUNS.mkdir(exist_ok=True)
-        number = max((int(path.name) for path in RUNS.iterdir() if path.name.isdecimal()), default=0)
+        parent.mkdir(exist_ok=True)
+        number = max((int(path.name) for path in parent.iterdir() if path.name.isdecimal()), default=0)
         while True:
             number += 1
-            directory = RUNS / f"{number:03d}"
+            directory = parent / f"{number:03d}"
             with contextlib.suppress(FileExistsError):
                 directory.mkdir()
                 return directory
     except FileExistsError as error:
         if out is None:
-            raise RunError(f"{RUNS}: is not a directory; choose another place with --out") from None
+            raise RunError(f"{parent}: is not a directory; choose another place with --out") from None
         raise RunError(
             f"{error.filename}: exists already; nothing is ever overwritten, so choose another --out"
         ) from None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mlp_cli.blas import limit_threads
 from mlp_cli.config import Config, as_text, differences, load_config
-from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.datasets import Dataset, load_dataset
 from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST
@@ -36,19 +36,20 @@ class Session(NamedTuple):
 
 def begin(
     config: Config,
-    data_directory: str | None = None,
+    data: str | Dataset | None = None,
     out: str | Path | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
 ) -> Session:
-    """A new run of a Config on the data in `data_directory`: its files are written, it has made no step.
+    """A new run of a Config on `data`, a directory or what was loaded from one, None for the bundled MNIST: its files
+    are written, it has made no step.
 
     Nothing is left behind when that fails. Raises DataError or RunError.
     """
-    dataset = load_dataset("train", data_directory)
+    dataset = _loaded(data)
     threads = limit_threads(threads)
-    data = Data.split(dataset, config)
-    state = State.new(config, data)
+    examples = Data.split(dataset, config)
+    state = State.new(config, examples)
     directory = make_directory(out)
     try:
         run = Run(directory, Lock(directory), config, dataset)
@@ -56,7 +57,7 @@ def begin(
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    return Session(run, state, data)
+    return Session(run, state, examples)
 
 
 def resume(
@@ -64,13 +65,13 @@ def resume(
     config_name: str | None = None,
     assignments: Sequence[str] = (),
     options: dict[str, int | None] | None = None,
-    data_directory: str | None = None,
+    data: str | Dataset | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
 ) -> Session:
     """The run in `directory`, with the state of its last checkpoint.
 
-    Configuration, data directory and threads are those of the run where they are not given. Raises ConfigError where
+    Configuration, data and threads are those of the run where they are not given. Raises ConfigError where
     the configuration differs from the run's in more than the epochs, RunError where the data or the files do.
     """
     directory = Path(directory)
@@ -81,10 +82,9 @@ def resume(
         checkpoint = load_checkpoint(directory / LAST)
         config = load_config(directory / CONFIG if config_name is None else config_name, assignments, **(options or {}))
         _check_configuration(checkpoint, config)
-        where = facts["data"].get("directory") if data_directory is None else data_directory
-        dataset = load_dataset("train", where)
-        data = Data.split(dataset, config)
-        _check_data(checkpoint, config, data)
+        dataset = _loaded(facts["data"].get("directory") if data is None else data)
+        examples = Data.split(dataset, config)
+        _check_data(checkpoint, config, examples)
 
         threads = limit_threads(facts["threads"] if threads is None else threads)
         state = State.restore(checkpoint)
@@ -95,7 +95,11 @@ def resume(
         if not is_over:
             run.resume(state, threads, command)
         until_it_runs.pop_all()
-    return Session(run, state, data, note)
+    return Session(run, state, examples, note)
+
+
+def _loaded(data: str | Dataset | None) -> Dataset:
+    return data if isinstance(data, Dataset) else load_dataset("train", data)
 
 
 def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:

@@ -11,7 +11,7 @@ from mlp_cli.errors import DataError, MlpError, ModelError, RunError
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS
 from mlp_cli.model.measure import measure
-from mlp_cli.runs.folder import FACTS, is_locked, read_facts, read_metrics
+from mlp_cli.runs.folder import FACTS, best_record, is_locked, read_facts, read_metrics
 
 
 @dataclass
@@ -85,8 +85,7 @@ def summarise(run: Path, test: bool = False) -> Summary:
     preset, changes = _nearest_preset(config)
     summary = Summary(run, state, facts["started"], preset, changes, len(records), config.training.epochs)
     summary.seconds = round(sum(record.seconds for record in records), 3)
-    if records:
-        best = max(records, key=lambda record: (record.val_accuracy, record.epoch))
+    if best := best_record(records):
         summary.best_epoch, summary.val_accuracy = best.epoch, best.val_accuracy
     if test and (run / BEST).is_file():
         try:

@@ -60,7 +60,7 @@ def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoc
 
     outcome = "failed"
     try:
-        with _Signals() as signals:
+        with Signals() as signals:
             for record in fit(session.state, session.data, run.config, keep):
                 run.record(record, session.state)
                 if after_epoch:
@@ -77,13 +77,13 @@ def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoc
             run.end(outcome)
 
 
-class _Signals:
+class Signals:
     """Within it, the first signal of SIGNALS is noted in `received`; a second one ends the program at once.
 
     Only in the main thread, which alone may handle signals; elsewhere none is noted.
     """
 
-    def __enter__(self) -> "_Signals":
+    def __enter__(self) -> "Signals":
         self.received: int | None = None
         self._before = {}
         if threading.current_thread() is threading.main_thread():
