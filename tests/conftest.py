@@ -68,8 +68,8 @@ PAGE = ("nn", "proof")  # the formulas, and what checks them
 @pytest.fixture
 def spoilt(tmp_path, monkeypatch):
     """spoilt("layers", line, other): for the rest of the test mlp_cli.nn and mlp_cli.proof are copies of themselves, in
-    which this line of nn/layers.py (or of "proof/checks") is another. Returns its mlp_cli.proof.checks."""
-    import mlp_cli.proof.checks
+    which this line of nn/layers.py (or of "proof/gradcheck") is another. Returns its mlp_cli.proof.gradcheck."""
+    import mlp_cli.proof.gradcheck
 
     for room in PAGE:
         source = Path(mlp_cli.__file__).parent / room
@@ -85,6 +85,6 @@ def spoilt(tmp_path, monkeypatch):
         source = path.read_text("utf-8")
         assert source.count(line) == 1
         path.write_text(source.replace(line, replacement), "utf-8")
-        return importlib.import_module("mlp_cli.proof.checks")
+        return importlib.import_module("mlp_cli.proof.gradcheck")
 
     return load

@@ -18,7 +18,7 @@ import pytest
 from mlp_cli.nn import MLP
 from mlp_cli.nn import network as model
 from mlp_cli.nn.layers import linear_da
-from mlp_cli.proof import checks
+from mlp_cli.proof import gradcheck
 from mlp_cli.proof.trace import trace
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +94,7 @@ def test_the_formulas_of_the_overview_are_those_of_gradcheck_in_its_order():
     overview = DOCUMENT.partition("## Overview")[2].partition("\n## ")[0]
     rows = [re.split(r" *\| *", line)[1:4] for line in overview.splitlines() if line.startswith("| $")]
     documented = [(as_text(formula), *NAMED.search(code).groups()) for formula, _, code in rows]
-    checked = [(row.formula, row.file, row.code.partition(".")[2]) for row in checks.check_formulas()]
+    checked = [(row.formula, row.file, row.code.partition(".")[2]) for row in gradcheck.check_formulas()]
     assert documented == checked
 
 
@@ -195,7 +195,7 @@ def test_the_worked_example_is_right_to_the_last_digit():
 
 def test_the_code_computes_the_worked_example():
     printed = worked_example()
-    network = MLP([2, 3, 2], "relu", dtype=np.float64)
+    network = MLP.blank([2, 3, 2], "relu", np.float64)
     for name, view in network.parameters.named().items():
         view[...] = np.reshape(printed[name], view.shape)
     values = {

@@ -40,28 +40,28 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
     """
     from mlp_cli.blas import limit_threads
     from mlp_cli.config import load_config
-    from mlp_cli.proof import checks
+    from mlp_cli.proof import gradcheck
 
     settings = load_config("default" if config is None else config, assignments)
     sizes = (PIXELS, *settings.network.hidden, CLASSES)
     smoothing, dropout = settings.training.label_smoothing, settings.training.dropout
     limit_threads()
 
-    formulas = list(checks.check_formulas())
-    small = list(checks.check_networks(checks.SMALL))
-    whole = list(checks.check_networks(sizes, smoothing, dropout, checks.DIRECTIONS))
+    formulas = list(gradcheck.check_formulas())
+    small = list(gradcheck.check_networks(gradcheck.SMALL))
+    whole = list(gradcheck.check_networks(sizes, smoothing, dropout, gradcheck.DIRECTIONS))
     if as_json:
-        click.echo(_json(formulas, small + whole, checks.TOLERANCE))
+        click.echo(_json(formulas, small + whole, gradcheck.TOLERANCE))
     else:
         settled = (settings.network.activation, smoothing, dropout)
         lines = [
-            f"float64; right is a relative error of at most {checks.TOLERANCE:.0e}",
+            f"float64; right is a relative error of at most {gradcheck.TOLERANCE:.0e}",
             "",
             *_formula_table(formulas),
-            f"whole networks, {_name(checks.SMALL)}, every entry against its central difference:",
+            f"whole networks, {_name(gradcheck.SMALL)}, every entry against its central difference:",
             *_network_table(small),
             "",
-            f"whole networks, {_name(sizes)}, along {checks.DIRECTIONS} random directions:",
+            f"whole networks, {_name(sizes)}, along {gradcheck.DIRECTIONS} random directions:",
             *_network_table(whole, settled),
         ]
         click.echo("\n".join(lines))

@@ -1,10 +1,12 @@
 """Data sets: the MNIST in the package, or any directory of four IDX files; found, checked, named and split."""
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.data.idx import read_idx
 from mlp_cli.errors import DataError
@@ -48,22 +50,22 @@ class Dataset:
     """Images (n, height · width) of uint8, 0 for background and 255 for ink; labels (n,) of int64."""
 
     name: str
-    images: np.ndarray
-    labels: np.ndarray
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
     image_shape: tuple[int, int]
     classes: tuple[str, ...]
     sha256: dict[str, str]  # of the images and of the labels, decompressed, header included
-    directory: str | None = None  # None is the MNIST in the package
+    directory: str | os.PathLike[str] | None = None  # None is the MNIST in the package
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def subset(self, indices):
+    def subset(self, indices: NDArray[np.int64]) -> "Dataset":
         """The examples at `indices`, copied."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
 
-def load_dataset(part, directory=None):
+def load_dataset(part: str, directory: str | os.PathLike[str] | None = None) -> Dataset:
     """The "train" or the "test" files of a directory, or of the MNIST in the package.
 
     The classes are those of a known data set, else the lines of `classes.txt` in the directory, else the
@@ -86,7 +88,7 @@ def load_dataset(part, directory=None):
     known = known_name(hashes)
     if directory is None and known != MNIST:
         raise DataError(f"{folder}: the MNIST in the package is damaged (wrong sha256); install mlp-cli again")
-    classes = CLASS_NAMES.get(known) or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
+    classes = (known and CLASS_NAMES[known]) or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
     if labels.max() >= len(classes):
         raise DataError(f"{labels_path}: has the label {labels.max()}, but there are {len(classes)} classes from 0 up")
     n, height, width = images.shape
@@ -101,12 +103,12 @@ def load_dataset(part, directory=None):
     )
 
 
-def known_name(sha256):
+def known_name(sha256: dict[str, str]) -> str | None:
     """The name of the known data set of these hashes, as in `Dataset.sha256`; None if it is another."""
-    return KNOWN.get((sha256.get("images"), sha256.get("labels")))
+    return KNOWN.get((sha256.get("images", ""), sha256.get("labels", "")))
 
 
-def split_indices(n, validation, rng):
+def split_indices(n: int, validation: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of the n training examples, drawn by `rng`: (those to train on, `validation` others held out).
 
     Raises DataError when nothing would be left to train on.
@@ -117,7 +119,7 @@ def split_indices(n, validation, rng):
     return order[validation:], order[:validation]
 
 
-def _find(folder, stem, kind):
+def _find(folder: Path, stem: str, kind: str) -> Path:
     """The one file of this stem and kind, in any of the usual spellings, gzipped or not."""
     names = [f"{stem}{dot}{kind}{ending}" for dot in "-." for ending in ("", ".gz")]
     for name in names:
@@ -126,15 +128,15 @@ def _find(folder, stem, kind):
     raise DataError(f"{folder}: has no {names[0]} (or {', '.join(names[1:])})")
 
 
-def _sha256(array):
+def _sha256(array: NDArray[np.uint8]) -> str:
     """The sha256 of the IDX file that holds this array of bytes."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     digest = hashlib.sha256(header)
-    digest.update(array)
+    digest.update(array.data)
     return digest.hexdigest()
 
 
-def _classes_in(folder):
+def _classes_in(folder: Path) -> tuple[str, ...] | None:
     path = folder / CLASS_NAMES_FILE
     try:
         names = [line.strip() for line in path.read_text("utf-8").rstrip().splitlines()]

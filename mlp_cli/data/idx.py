@@ -9,8 +9,10 @@ import math
 import os
 import struct
 import zlib
+from io import BufferedReader
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.errors import DataError
 
@@ -20,7 +22,7 @@ MOST_PACKED = 1032
 CHUNK = 1 << 20
 
 
-def read_idx(path, dimensions):
+def read_idx(path: str | os.PathLike[str], dimensions: int) -> NDArray[np.uint8]:
     """The unsigned bytes of an IDX file of so many dimensions, gzipped or not whatever its name: uint8 array.
 
     Raises DataError, naming the file, where it is not exactly such a file.
@@ -28,15 +30,15 @@ def read_idx(path, dimensions):
     try:
         with open(path, "rb") as file:
             is_gzip = file.read(2) == GZIP_MAGIC
-        with (gzip.open if is_gzip else open)(path, "rb") as file:
-            return _read(file, path, dimensions)
+        with gzip.open(path) if is_gzip else open(path, "rb") as content:
+            return _read(content, path, dimensions)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip data is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _read(file, path, dimensions):
+def _read(file: gzip.GzipFile | BufferedReader, path: str | os.PathLike[str], dimensions: int) -> NDArray[np.uint8]:
     header_size = 4 + 4 * dimensions
     header = file.read(header_size)
     expected_magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])

@@ -18,6 +18,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+Maps = tuple[NDArray[np.intp], NDArray[np.float32]]
 
 MARGIN = 2  # of background around the image: coordinates are clipped into it
 STEPS = 64  # of a coordinate, per pixel
@@ -43,19 +46,21 @@ class Strengths(NamedTuple):
 class Warp:
     """Warps minibatches of images of `shape` (height, width), each of `groups` parts of a batch by a map of its own."""
 
-    def __init__(self, shape, strengths, groups=1):
+    def __init__(self, shape: tuple[int, int], strengths: Strengths, groups: int = 1) -> None:
         self.height, self.width = shape
         self.strengths, self.groups = strengths, groups
         self._padded_width = self.width + 2 * MARGIN
         rows = np.arange(self.height, dtype=np.float32) - (self.height - 1) / 2
         columns = np.arange(self.width, dtype=np.float32) - (self.width - 1) / 2
         homogeneous = np.broadcast_arrays(rows[:, None], columns, np.float32(1))
-        self._grid = np.stack(homogeneous).reshape(3, -1)  # (3, p): y, x, 1 of every pixel, from the centre
+        self._grid: NDArray[np.float32] = np.stack(homogeneous).reshape(
+            3, -1
+        )  # (3, p): y, x, 1 of every pixel, from the centre
         self._smooth_rows = _smoother(self.height, strengths.smoothness)
         self._smooth_columns = _smoother(self.width, strengths.smoothness)
-        self._rooms = {}
+        self._rooms: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def draw(self, rng, strength=1.0):
+    def draw(self, rng: np.random.Generator, strength: float = 1.0) -> Maps:
         """Draw a map for each group, at a share `strength` of the strengths: what `apply` needs.
 
         Returns the indices of the four neighbours of each output pixel in the padded image and their weights,
@@ -76,7 +81,7 @@ class Warp:
         weights = np.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], axis=-1)
         return neighbours, weights[:, :, None, :]
 
-    def apply(self, maps, images, out):
+    def apply(self, maps: Maps, images: NDArray[np.uint8], out: NDArray[np.float32]) -> NDArray[np.float32]:
         """Warp images (m, p) of uint8 by maps from `draw` into out (p, m) of float32, still 0…255, transposed."""
         bounds = [len(images) * group // self.groups for group in range(self.groups + 1)]
         for neighbours, weights, start, stop in zip(*maps, bounds[:-1], bounds[1:], strict=True):
@@ -95,7 +100,7 @@ class Warp:
                 np.matmul(weights[block], rows, out=out[block, None, start:stop])  # (b, 1, 4) @ (b, 4, n)
         return out
 
-    def _affine(self, rng, strength):
+    def _affine(self, rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
         """Where each output pixel comes from under a random affine map: (groups, 2, p), y and x in pixels."""
         s = self.strengths
         draws = rng.uniform(-strength, strength, (6, self.groups))
@@ -109,16 +114,18 @@ class Warp:
             [cos * scale_y, cos * shear - sin * scale_x, shift_y + (self.height - 1) / 2],
             [sin * scale_y, sin * shear + cos * scale_x, shift_x + (self.width - 1) / 2],
         ]
-        return np.array(matrix, np.float32).transpose(2, 0, 1) @ self._grid  # (groups, 2, 3) @ (3, p)
+        source: NDArray[np.float32] = np.array(matrix, np.float32).transpose(2, 0, 1) @ self._grid
+        return source  # (groups, 2, 3) @ (3, p)
 
-    def _elastic(self, rng, strength):
+    def _elastic(self, rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
         """A smooth random displacement field per group: (groups, 2, p), in pixels."""
-        noise = rng.random((self.groups, 2, self.height, self.width), np.float32)
+        noise: NDArray[np.float32] = rng.random((self.groups, 2, self.height, self.width), np.float32)
         noise -= 0.5
         noise *= strength * self.strengths.elastic * math.sqrt(12)  # uniform noise of one unit width has variance 1/12
-        return (self._smooth_rows @ noise @ self._smooth_columns.T).reshape(self.groups, 2, -1)
+        field: NDArray[np.float32] = np.matmul(self._smooth_rows @ noise, self._smooth_columns.T)
+        return field.reshape(self.groups, 2, -1)
 
-    def _room(self, m):
+    def _room(self, m: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
         """Buffers for a group of m images, made once for each m."""
         if m not in self._rooms:
             self._rooms[m] = (
@@ -129,9 +136,10 @@ class Warp:
         return self._rooms[m]
 
 
-def _smoother(size, sigma):
+def _smoother(size: int, sigma: float) -> NDArray[np.float32]:
     """The (size, size) matrix that smooths by a Gaussian. Its rows have length 1, so smoothed white noise keeps its
     variance everywhere, at the edges too."""
     distance = np.arange(size)[:, None] - np.arange(size)
     kernel = np.exp(-0.5 * (distance / sigma) ** 2)
-    return (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)
+    smoother: NDArray[np.float32] = (kernel / np.linalg.norm(kernel, axis=1, keepdims=True)).astype(np.float32)
+    return smoother

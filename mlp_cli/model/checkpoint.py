@@ -135,7 +135,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if "average" in tensors and "parameters" not in tensors:  # W1, b1, … were the parameters in training once
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
-    network = MLP(sizes, metadata.config.network.activation)
+    network = MLP.blank(sizes, metadata.config.network.activation)
     checkpoint = Checkpoint(path, network, metadata, tensors)
     for name, view in network.parameters.named().items():
         checkpoint.copy(name, view)

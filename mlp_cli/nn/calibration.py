@@ -7,18 +7,19 @@ answer changes, for the largest logit stays the largest.
 
 import numpy as np
 
+from mlp_cli.nn.arrays import Floats, Integers
 from mlp_cli.nn.loss import log_softmax
 
 LOWEST, HIGHEST = 1 / 8, 8.0  # of T: where every image is read rightly, or none, the best T would be 0, or infinite
 HALVINGS = 14  # to 0.0005 in 1/T
 
 
-def calibrated(log_y, temperature):
+def calibrated(log_y: Floats, temperature: float) -> Floats:
     """log softmax(z / T) from log ŷ = log softmax(z): (n, k) -> (n, k), float64."""
     return log_softmax(np.asarray(log_y, np.float64) / temperature)
 
 
-def fit_temperature(log_y, labels):
+def fit_temperature(log_y: Floats, labels: Integers) -> float:
     """The T from 1/8 to 8 with the least mean cross-entropy of softmax(z / T), from log ŷ (n, k) and labels (n,).
 
     The cross-entropy is convex in β = 1/T and its slope there is the mean of Σⱼ ŷⱼzⱼ − z_label, so halving an interval

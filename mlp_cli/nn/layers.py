@@ -10,55 +10,59 @@ hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, n
 Every function takes `out=` to write into a buffer instead of making a new array.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from mlp_cli.nn.arrays import Floats
 
 
-def linear(a, W, b, out=None):
+def linear(a: Floats, W: Floats, b: Floats, out: Floats | None = None) -> Floats:
     """z = a W + b."""
     z = np.matmul(a, W, out=out)  # (m, d) @ (d, h) -> (m, h)
     z += b  # (h,) is added to every row
     return z
 
 
-def linear_dW(a, dz, out=None):
+def linear_dW(a: Floats, dz: Floats, out: Floats | None = None) -> Floats:
     """dW = (1/m) aᵀ dz, the gradient of the mean loss with respect to the weights."""
-    dz_over_m = dz * (1 / len(dz))  # 1/m goes to the smallest of the three matrices
+    dz_over_m = dz * (1 / len(dz))  # 1/m goes to the smaller factor: a layer has fewer outputs than inputs
     return np.matmul(a.T, dz_over_m, out=out)  # (d, m) @ (m, h) -> (d, h): the product sums over the m examples
 
 
-def linear_db(dz, out=None):
+def linear_db(dz: Floats, out: Floats | None = None) -> Floats:
     """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases."""
     # As a product, since that is faster than np.mean and its float32 sum of many rows more exact.
     return np.dot(_shares(len(dz), dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
 
 
 @lru_cache(8)
-def _shares(m, dtype):
+def _shares(m: int, dtype: np.dtype[Any]) -> Floats:
     """1/m for each of m examples: (m,)."""
     return np.full(m, 1 / m, dtype)
 
 
-def linear_da(dz, W, out=None):
+def linear_da(dz: Floats, W: Floats, out: Floats | None = None) -> Floats:
     """da = dz Wᵀ. No 1/m: the product sums over the h outputs, and each row stays one example's."""
     return np.matmul(dz, W.T, out=out)  # (m, h) @ (h, d) -> (m, d)
 
 
-def relu(z, out=None):
+def relu(z: Floats, out: Floats | None = None) -> Floats:
     """a = max(z, 0)."""
     # A row of zeros, because numpy has vector instructions for rows, and none for the number 0.
     return np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
 
 
-def relu_dz(da, a, out=None):
+def relu_dz(da: Floats, a: Floats, out: Floats | None = None) -> Floats:
     """dz = da ⊙ [z > 0]; the mask is read off the output, since a > 0 exactly where z > 0."""
     return np.multiply(da, a > 0, out=out)
 
 
-def sigmoid(z, out=None):
+def sigmoid(z: Floats, out: Floats | None = None) -> Floats:
     """a = 1 / (1 + e⁻ᶻ), computed as (1 + tanh(z/2)) / 2, which no z can overflow."""
     a = np.multiply(z, 0.5, out=out)
     np.tanh(a, out=a)
@@ -67,17 +71,17 @@ def sigmoid(z, out=None):
     return a
 
 
-def sigmoid_dz(da, a, out=None):
+def sigmoid_dz(da: Floats, a: Floats, out: Floats | None = None) -> Floats:
     """dz = da ⊙ a(1 − a)."""
     return np.multiply(da, a * (1 - a), out=out)
 
 
-def tanh(z, out=None):
+def tanh(z: Floats, out: Floats | None = None) -> Floats:
     """a = tanh z."""
     return np.tanh(z, out=out)
 
 
-def tanh_dz(da, a, out=None):
+def tanh_dz(da: Floats, a: Floats, out: Floats | None = None) -> Floats:
     """dz = da ⊙ (1 − a²)."""
     return np.multiply(da, 1 - a * a, out=out)
 
@@ -90,36 +94,39 @@ class Dropout(NamedTuple):
     """
 
     share: float
-    masks: list
+    masks: list[Floats]
 
     @classmethod
-    def draw(cls, rng, m, hidden, share, dtype=np.float32):
+    def draw(
+        cls, rng: np.random.Generator, m: int, hidden: Sequence[int], share: float, dtype: DTypeLike = np.float32
+    ) -> "Dropout":
         """New masks for m examples and `hidden` units per layer."""
-        return cls(share, [(rng.random((m, h), np.float32) >= share) / dtype(1 - share) for h in hidden])
+        factor = np.array(1 - share, dtype)
+        return cls(share, [(rng.random((m, h), np.float32) >= share) / factor for h in hidden])
 
 
-def he(d, h):
+def he(d: int, h: int) -> float:
     """Standard deviation sqrt(2/d) of the initial weights of a layer that a ReLU follows.
 
     He, Zhang, Ren & Sun 2015, "Delving deep into rectifiers", arXiv 1502.01852.
     """
-    return (2 / d) ** 0.5
+    return math.sqrt(2 / d)
 
 
-def glorot(d, h):
+def glorot(d: int, h: int) -> float:
     """Standard deviation sqrt(2/(d + h)) of the initial weights, for sigmoid and tanh.
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward networks".
     """
-    return (2 / (d + h)) ** 0.5
+    return math.sqrt(2 / (d + h))
 
 
 class Activation(NamedTuple):
     """g: z -> a; dz: (da, a) -> dz = da ⊙ g′(z); initial_std: (d, h) -> σ of the initial weights."""
 
-    g: Callable
-    dz: Callable
-    initial_std: Callable
+    g: Callable[..., Floats]
+    dz: Callable[..., Floats]
+    initial_std: Callable[[int, int], float]
 
 
 ACTIVATIONS = {

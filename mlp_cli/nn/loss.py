@@ -6,8 +6,10 @@ derivation that is 1 at t and 0 elsewhere, and no such row is ever built.
 
 import numpy as np
 
+from mlp_cli.nn.arrays import Floats, Integers
 
-def log_softmax(z):
+
+def log_softmax(z: Floats) -> Floats:
     """log ŷⱼ = zⱼ − log Σₖ eᶻᵏ for each row of the logits z, (m, k) -> (m, k).
 
     Each row is first shifted by its maximum: the largest exponential is then e⁰, so nothing overflows.
@@ -18,12 +20,12 @@ def log_softmax(z):
     return shifted.T
 
 
-def softmax(z):
+def softmax(z: Floats) -> Floats:
     """ŷⱼ = eᶻʲ / Σₖ eᶻᵏ for each row of the logits z, (m, k) -> (m, k)."""
     return np.exp(log_softmax(z))
 
 
-def softmax_jacobian(y):
+def softmax_jacobian(y: Floats) -> Floats:
     """∂ŷᵢ/∂zⱼ = ŷᵢ(1 − ŷᵢ) for i = j and −ŷᵢŷⱼ for i ≠ j, from the probabilities ŷ: (m, k) -> (m, k, k).
 
     Training never builds it: multiplied with ∂L/∂ŷ it collapses to `cross_entropy_dz`.
@@ -31,7 +33,7 @@ def softmax_jacobian(y):
     return y[:, :, None] * np.eye(y.shape[1], dtype=y.dtype) - y[:, :, None] * y[:, None, :]
 
 
-def cross_entropy(log_y, labels, smoothing=0.0):
+def cross_entropy(log_y: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
     """L = −Σ yⱼ log ŷⱼ of each example, from log-probabilities (m, k) and labels t (m,): (m,).
 
     Without smoothing y is 1 at t and 0 elsewhere, so L = −log ŷₜ. Label smoothing ε takes the share ε of it and
@@ -44,7 +46,7 @@ def cross_entropy(log_y, labels, smoothing=0.0):
     return losses
 
 
-def cross_entropy_dz(log_y, labels, smoothing=0.0):
+def cross_entropy_dz(log_y: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
     """∂L/∂z = ŷ − y, one row per example and no 1/m: (m, k)."""
     dz = np.exp(log_y)
     dz[np.arange(len(labels)), labels] -= 1 - smoothing

@@ -4,15 +4,18 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.nn.arrays import Floats, Integers
 
 
-def confusion_matrix(labels, predictions, k):
+def confusion_matrix(labels: Integers, predictions: Integers, k: int) -> NDArray[np.int64]:
     """Counts (k, k): row is the true class, column the predicted one."""
     pairs = np.asarray(labels, np.int64) * k + predictions
     return np.bincount(pairs, minlength=k * k).reshape(k, k)
 
 
-def wilson_interval(correct, n, z=1.959964):
+def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """The interval (low, high) that holds the true share behind `correct` of n, at 95 % for the default z.
 
     Wilson 1927, "Probable inference, the law of succession, and statistical inference": unlike p ± 1.96 σ it
@@ -25,7 +28,7 @@ def wilson_interval(correct, n, z=1.959964):
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def per_class(confusion):
+def per_class(confusion: Integers) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Precision, recall and F1 of every class from a confusion matrix (k, k): three arrays (k,).
 
     Where a class was never predicted, or never occurs, the value is 0.
@@ -38,14 +41,14 @@ def per_class(confusion):
     return precision, recall, f1
 
 
-def confused_pairs(confusion):
+def confused_pairs(confusion: Integers) -> list[tuple[int, int, int]]:
     """The wrong answers of a confusion matrix (k, k), the most frequent first: a list of (truth, answer, count)."""
     wrong = confusion - np.diag(np.diag(confusion))
     pairs = [(int(t), int(a), int(wrong[t, a])) for t, a in np.argwhere(wrong)]
     return sorted(pairs, key=lambda pair: -pair[2])
 
 
-def brier_score(y, labels):
+def brier_score(y: Floats, labels: Integers) -> float:
     """Σⱼ (ŷⱼ − yⱼ)² over all classes, from probabilities ŷ (n, k) and labels t (n,): the mean of it, from 0 to 2.
 
     Brier 1950, "Verification of forecasts expressed in terms of probability". With two classes that is twice the
@@ -60,12 +63,12 @@ class Bins(NamedTuple):
     """Answers by their confidence, in bins of equal width from 0 to 1: how many, how confident and how right they are
     on average. Arrays (bins,); the averages are 0 where there are none."""
 
-    images: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
+    images: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
 
 
-def expected_calibration_error(confidence, is_right, bins=15):
+def expected_calibration_error(confidence: Floats, is_right: NDArray[np.bool_], bins: int = 15) -> tuple[float, Bins]:
     """|accuracy − confidence|, averaged over bins of confidence with their share of the answers, and the Bins.
 
     Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599. From the

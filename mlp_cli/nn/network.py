@@ -1,10 +1,14 @@
 """The multilayer perceptron: its parameters, the forward pass and backpropagation."""
 
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from mlp_cli.nn.layers import ACTIVATIONS, linear, linear_da, linear_db, linear_dW
+from mlp_cli.nn.arrays import Floats, Integers
+from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax
 
 
@@ -15,17 +19,22 @@ class Parameters:
     `W[0]` is W⁽¹⁾; `named()` gives {"W1": …, "b1": …}.
     """
 
-    def __init__(self, sizes, dtype=np.float32):
-        self.flat = np.zeros(sum((d + 1) * h for d, h in pairwise(sizes)), dtype)
+    flat: Floats
+    W: list[Floats]
+    b: list[Floats]
+
+    def __init__(self, sizes: Iterable[int], dtype: DTypeLike = np.float32) -> None:
+        shapes = list(pairwise(sizes))
+        self.flat = np.zeros(sum((d + 1) * h for d, h in shapes), dtype)
         self.W, self.b = [], []
         start = 0
-        for d, h in pairwise(sizes):
+        for d, h in shapes:
             self.W.append(self.flat[start : start + d * h].reshape(d, h))
             start += d * h
             self.b.append(self.flat[start : start + h])
             start += h
 
-    def named(self):
+    def named(self) -> dict[str, Floats]:
         """The views by name: W1, b1, W2, b2, …"""
         pairs = enumerate(zip(self.W, self.b, strict=True), start=1)
         return {f"{letter}{l}": view for l, Wb in pairs for letter, view in zip("Wb", Wb, strict=True)}
@@ -34,39 +43,64 @@ class Parameters:
 class Buffers:
     """Room for the activations and deltas of up to m examples, so that training steps allocate no large array."""
 
-    def __init__(self, sizes, m, dtype=np.float32):
-        self.a = [np.empty((m, h), dtype) for h in sizes[1:]]
-        self.dz = [np.empty((m, h), dtype) for h in sizes[1:-1]]
+    def __init__(self, sizes: list[int], m: int, dtype: DTypeLike = np.float32) -> None:
+        self.a: list[Floats] = [np.empty((m, h), dtype) for h in sizes[1:]]
+        self.dz: list[Floats] = [np.empty((m, h), dtype) for h in sizes[1:-1]]
+
+
+class Backpropagated(NamedTuple):
+    """What `MLP.loss_and_gradients` gives: the loss of each example (m,), log ŷ (m, k), and the gradients of the mean
+    loss."""
+
+    losses: Floats
+    log_y: Floats
+    gradients: Parameters
 
 
 class MLP:
     """Layers of `sizes` units: sizes[0] inputs, hidden layers with an activation, sizes[-1] logits.
 
-    >>> model = MLP([784, 128, 64, 10], rng=np.random.default_rng(0))
+    >>> model = MLP([784, 128, 64, 10], rng=0)
     >>> logits = model.forward(images)[-1]            # images: (m, 784) in [0, 1]
     >>> gradients = model.gradients(images, labels)   # gradients.W[0]: (784, 128)
 
-    With a generator or seed `rng` the weights start normally distributed, by He's rule for ReLU and Glorot's
-    for sigmoid and tanh; without one they are zero, to be filled. Biases start at zero.
+    The weights start normally distributed, by He's rule for ReLU and Glorot's for sigmoid and tanh, drawn by a
+    generator or from a seed `rng`; None draws others each time. Biases start at zero.
     """
 
-    def __init__(self, sizes, activation="relu", rng=None, dtype=np.float32):
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        activation: str = "relu",
+        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self._build(sizes, activation, dtype)
+        rng = np.random.default_rng(rng)
+        for W in self.parameters.W:
+            W[...] = rng.standard_normal(W.shape) * self.activation.initial_std(*W.shape)
+
+    @classmethod
+    def blank(cls, sizes: Iterable[int], activation: str = "relu", dtype: DTypeLike = np.float32) -> "MLP":
+        """A network whose parameters are to be filled in: they are nan until then, and so is all that comes of them."""
+        network = cls.__new__(cls)
+        network._build(sizes, activation, dtype)
+        network.parameters.flat.fill(np.nan)
+        return network
+
+    def _build(self, sizes: Iterable[int], activation: str, dtype: DTypeLike) -> None:
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}, and must be one of {', '.join(ACTIVATIONS)}")
         self.sizes = list(sizes)
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
         self.parameters = Parameters(self.sizes, dtype)
-        if rng is not None:
-            rng = np.random.default_rng(rng)
-            for W in self.parameters.W:
-                W[...] = rng.standard_normal(W.shape) * self.activation.initial_std(*W.shape)
 
-    def buffers(self, m):
+    def buffers(self, m: int) -> Buffers:
         """Buffers for batches of up to m examples."""
         return Buffers(self.sizes, m, self.parameters.flat.dtype)
 
-    def forward(self, x, buffers=None, dropout=None):
+    def forward(self, x: Floats, buffers: Buffers | None = None, dropout: Dropout | None = None) -> list[Floats]:
         """z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾ and a⁽ˡ⁾ = g(z⁽ˡ⁾), from a⁽⁰⁾ = x (m, sizes[0]).
 
         Returns [a⁽⁰⁾, a⁽¹⁾, …, z⁽ᴸ⁾]: the last layer has no activation, it gives the logits (m, k).
@@ -86,7 +120,14 @@ class MLP:
                 a[l] *= dropout.masks[l - 1]
         return a
 
-    def backward(self, a, dz, gradients=None, buffers=None, dropout=None):
+    def backward(
+        self,
+        a: list[Floats],
+        dz: Floats,
+        gradients: Parameters | None = None,
+        buffers: Buffers | None = None,
+        dropout: Dropout | None = None,
+    ) -> Parameters:
         """Backpropagation: from `a`, what `forward` returned, and dz = ∂L/∂z⁽ᴸ⁾ (m, k) to every ∂L/∂W⁽ˡ⁾, ∂L/∂b⁽ˡ⁾.
 
         Returns Parameters that hold the gradient of the mean loss; `gradients` are overwritten when given.
@@ -107,18 +148,36 @@ class MLP:
                 dz = self.activation.dz(da, g, out=da)
         return gradients
 
-    def loss(self, x, labels):
+    def loss_and_gradients(
+        self,
+        x: Floats,
+        labels: Integers,
+        smoothing: float = 0.0,
+        dropout: Dropout | None = None,
+        gradients: Parameters | None = None,
+        buffers: Buffers | None = None,
+    ) -> Backpropagated:
+        """One forward and one backward pass on images x (m, sizes[0]) with labels (m,): what a training step needs.
+
+        `smoothing` is that of the labels, see loss.py; `gradients` and `buffers` are overwritten when given.
+        """
+        buffers = buffers or self.buffers(len(x))
+        a = self.forward(x, buffers, dropout)
+        log_y = log_softmax(a[-1])
+        dz = cross_entropy_dz(log_y, labels, smoothing)
+        gradients = self.backward(a, dz, gradients, buffers, dropout)
+        return Backpropagated(cross_entropy(log_y, labels, smoothing), log_y, gradients)
+
+    def loss(self, x: Floats, labels: ArrayLike) -> float:
         """Mean cross-entropy of images x (m, sizes[0]) with labels (m,): a float, in nats."""
         labels = self._checked(x, labels)
         return float(cross_entropy(log_softmax(self.forward(x)[-1]), labels).mean())
 
-    def gradients(self, x, labels):
+    def gradients(self, x: Floats, labels: ArrayLike) -> Parameters:
         """The gradients of `loss`, one forward and one backward pass: Parameters."""
-        labels = self._checked(x, labels)
-        a = self.forward(x)
-        return self.backward(a, cross_entropy_dz(log_softmax(a[-1]), labels))
+        return self.loss_and_gradients(x, self._checked(x, labels)).gradients
 
-    def _checked(self, x, labels):
+    def _checked(self, x: Floats, labels: ArrayLike) -> Integers:
         """The labels as an array, if they are one whole number from 0 to k − 1 for each of at least one example."""
         labels = np.asarray(labels)
         k = self.sizes[-1]

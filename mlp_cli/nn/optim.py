@@ -8,8 +8,13 @@ weight decay regularization", arXiv 1711.05101): W ← W − ηλW, on weights a
 """
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.nn.arrays import Floats
+from mlp_cli.nn.network import Parameters
 
 TINY = 1e-30
 
@@ -17,44 +22,41 @@ TINY = 1e-30
 class SGD:
     """θ ← θ − ηg."""
 
-    def __init__(self, parameters, *, weight_decay=0.0):
+    def __init__(self, parameters: Parameters, *, weight_decay: float = 0.0) -> None:
         self.parameters = parameters
         self.weight_decay = weight_decay
-        self.state = {}
+        self.state: dict[str, NDArray[Any]] = {}
+        self._room: Floats = np.empty_like(parameters.flat)  # where a step is computed
 
-    def step(self, gradients, learning_rate):
-        """Move the parameters against `gradients` (Parameters) by one step at `learning_rate`.
-
-        The gradients are used up: their vector is the room in which the step is computed.
-        """
+    def step(self, gradients: Parameters, learning_rate: float) -> None:
+        """Move the parameters against `gradients` by one step at `learning_rate`."""
         if self.weight_decay:
             for W in self.parameters.W:
                 W *= 1 - learning_rate * self.weight_decay
-        g = gradients.flat
-        direction, factor = self._direction(g)
-        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=g)
+        direction, factor = self._direction(gradients.flat)
+        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=self._room)
 
-    def flush(self):
+    def flush(self) -> None:
         """Set to 0 what in the state has decayed to less than 1e-30, as the velocity of weights of pixels that are
         seldom on. It moves no parameter; but soon it would be a subnormal number, and remain one: processors compute
         with those a hundred times slower, and an epoch takes half as long again."""
         for array in self.state.values():
             array[np.abs(array) < TINY] = 0
 
-    def _direction(self, g):
-        """The vector and the factor whose product, times −η, the parameters move by; g may be overwritten."""
+    def _direction(self, g: Floats) -> tuple[Floats, float]:
+        """The vector and the factor whose product, times −η, the parameters move by."""
         return g, 1.0
 
 
 class Momentum(SGD):
     """v ← μv + g, θ ← θ − ηv (Polyak 1964)."""
 
-    def __init__(self, parameters, *, momentum=0.9, weight_decay=0.0):
+    def __init__(self, parameters: Parameters, *, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, weight_decay=weight_decay)
         self.momentum = momentum
         self.state = {"velocity": np.zeros_like(parameters.flat)}
 
-    def _direction(self, g):
+    def _direction(self, g: Floats) -> tuple[Floats, float]:
         v = self.state["velocity"]
         v *= self.momentum
         v += g
@@ -69,12 +71,11 @@ class Nesterov(Momentum):
     that of momentum, which saves a product.
     """
 
-    def _direction(self, g):
+    def _direction(self, g: Floats) -> tuple[Floats, float]:
         v = self.state["velocity"]
         v += g
         v *= self.momentum
-        g += v
-        return g, 1.0
+        return np.add(g, v, out=self._room), 1.0
 
 
 class AdamW(SGD):
@@ -84,7 +85,15 @@ class AdamW(SGD):
     start at 0. Kingma & Ba 2015, "Adam", arXiv 1412.6980, with decoupled weight decay (see above).
     """
 
-    def __init__(self, parameters, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(parameters, weight_decay=weight_decay)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.state = {
@@ -93,20 +102,20 @@ class AdamW(SGD):
             "steps": np.zeros(1, np.int64),
         }
 
-    def _direction(self, g):
+    def _direction(self, g: Floats) -> tuple[Floats, float]:
         m, v, steps = self.state["sum"], self.state["sum_of_squares"], self.state["steps"]
         steps += 1
         t = int(steps[0])
         m *= self.beta1
         m += g
         v *= self.beta2
-        v += np.multiply(g, g, out=g)
+        v += np.multiply(g, g, out=self._room)
         # m̂ / (√v̂ + ε), with the constants taken out of the vectors
         m_correction = (1 - self.beta1) / (1 - self.beta1**t)
         v_correction = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
-        root = np.sqrt(v, out=g)
+        root = np.sqrt(v, out=self._room)
         root += self.epsilon / v_correction
-        return np.divide(m, root, out=g), m_correction / v_correction
+        return np.divide(m, root, out=root), m_correction / v_correction
 
 
 class WeightAverage:
@@ -116,12 +125,12 @@ class WeightAverage:
     Kingma & Ba 2015, "Adam", arXiv 1412.6980, section 7.2.
     """
 
-    def __init__(self, parameters, decay):
+    def __init__(self, parameters: Parameters, decay: float) -> None:
         self.parameters, self.decay = parameters, decay
-        self.average = parameters.flat.copy()
-        self._room = np.empty_like(self.average)
+        self.average: Floats = parameters.flat.copy()
+        self._room: Floats = np.empty_like(self.average)
 
-    def update(self, step):
+    def update(self, step: int) -> None:
         """Take in the parameters after step number `step`, from 1."""
         decay = min(self.decay, step / (10 + step))
         change = np.subtract(self.parameters.flat, self.average, out=self._room)
@@ -129,22 +138,22 @@ class WeightAverage:
         self.average += change
 
 
-OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}
+OPTIMIZERS: dict[str, type[SGD]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}
 
 
-def constant(progress, warmup):
+def constant(progress: float, warmup: float) -> float:
     """1 throughout; `warmup` is not used."""
     return 1.0
 
 
-def cosine(progress, warmup):
+def cosine(progress: float, warmup: float) -> float:
     """Linear from 0 to 1 over `warmup`, then half a cosine down to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983)."""
     if progress < warmup:
         return progress / warmup
     return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def one_cycle(progress, warmup):
+def one_cycle(progress: float, warmup: float) -> float:
     """Linear from 0 to 1 over `warmup`, then linear down to 0 (after Smith & Topin 2017, arXiv 1708.07120)."""
     if progress < warmup:
         return progress / warmup

@@ -4,10 +4,15 @@
 agrees to about 1e-10 and a wrong one does not. float32 is too coarse for this.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from mlp_cli.nn.arrays import Floats
 
 
-def numerical_gradient(f, x, step=1e-5):
+def numerical_gradient(f: Callable[[], float], x: Floats, step: float = 1e-5) -> Floats:
     """∂f/∂x for a scalar function f() of the float64 array x, one entry of x at a time: an array like x.
 
     f is called without arguments: x is changed in place, and put back.
@@ -24,7 +29,7 @@ def numerical_gradient(f, x, step=1e-5):
     return gradient
 
 
-def directional_derivative(f, x, direction, step=1e-5):
+def directional_derivative(f: Callable[[], float], x: Floats, direction: Floats, step: float = 1e-5) -> float:
     """The slope of the scalar function f() at the float64 array x along `direction`: a float.
 
     It should equal the sum of ∂f/∂x ⊙ direction, and costs two evaluations however large x is.
@@ -38,7 +43,7 @@ def directional_derivative(f, x, direction, step=1e-5):
     return (above - below) / (2 * step)
 
 
-def largest_error(a, b):
+def largest_error(a: ArrayLike, b: ArrayLike) -> tuple[float, tuple[int, ...]]:
     """The largest |a − b|, as a share of the largest |a| or |b|, and the index of the entry that has it.
 
     0.0 for equal arrays, at most 2, and nan if there is a nan. ValueError for different shapes.
@@ -53,6 +58,6 @@ def largest_error(a, b):
     return error, tuple(map(int, index))
 
 
-def relative_error(a, b):
+def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     """The error of `largest_error` alone."""
     return largest_error(a, b)[0]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlp_cli.nn.arrays import Floats, Integers
 from mlp_cli.nn.layers import linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax
+from mlp_cli.nn.network import MLP
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -19,10 +21,10 @@ class Quantity(NamedTuple):
 
     symbol: str
     name: str
-    value: np.ndarray
+    value: Floats
 
 
-def trace(network, x, labels):
+def trace(network: MLP, x: Floats, labels: Integers) -> list[Quantity]:
     """Every quantity of examples x (m, d) with labels (m,), as a list of Quantity: a⁽⁰⁾; W, b, z and a of each layer;
     ŷ and the losses L; then from the last layer down ∂L/∂z, ∂L/∂W, ∂L/∂b, and ∂L/∂a of the layer below.
 
@@ -30,9 +32,10 @@ def trace(network, x, labels):
     """
     W, b = network.parameters.W, network.parameters.b
     last = len(W)
-    a, quantities = x, []
+    a = x
+    quantities: list[Quantity] = []
 
-    def keep(letter, l, value):
+    def keep(letter: str, l: int, value: Floats) -> Floats:
         of = f"⁽{str(l).translate(SUPERSCRIPTS)}⁾"
         symbol = f"∂L/∂{letter[1]}{of}" if letter[0] == "d" else f"{letter}{of}"
         quantities.append(Quantity(symbol, f"{letter}{l}", value))

@@ -189,6 +189,31 @@ def test_wrong_shapes_and_labels_are_errors_not_other_numbers(x, labels, message
             method(x, np.array(labels))
 
 
+def test_a_network_is_never_untrained_by_accident():
+    weights = MLP([7, 6, 4]).parameters.W  # no seed: drawn anew each time
+    assert all(W.std() > 0.1 for W in weights)
+    assert (weights[0] != MLP([7, 6, 4]).parameters.W[0]).all()
+    blank = MLP.blank([7, 6, 4], dtype=np.float64)  # to be filled, and no number until then
+    x, labels = batch(3, 7, 4)
+    assert np.isnan(blank.loss(x, labels))
+    blank.parameters.flat.fill(0)
+    assert blank.loss(x, labels) == pytest.approx(np.log(4))
+
+
+def test_loss_and_gradients_are_the_losses_of_the_examples_and_the_gradients_of_their_mean():
+    model = network([7, 6, 5, 4])
+    x, labels = batch(9, 7, 4)
+    losses, log_y, gradients = model.loss_and_gradients(x, labels, smoothing=0.2)
+    y = np.full((9, 4), 0.2 / 4)
+    y[np.arange(9), labels] += 0.8
+    np.testing.assert_allclose(log_y, log_softmax(model.forward(x)[-1]), rtol=1e-14)
+    np.testing.assert_allclose(losses, -(y * log_y).sum(axis=1), rtol=1e-14)
+    numerical = numerical_gradient(
+        lambda: float(-(y * log_softmax(model.forward(x)[-1])).sum(axis=1).mean()), model.parameters.flat
+    )
+    assert relative_error(gradients.flat, numerical) <= 1e-7
+
+
 def test_a_network_can_be_made_from_a_seed_and_any_sequence_of_sizes():
     one, other = MLP((size for size in (7, 6, 4)), rng=3), MLP([7, 6, 4], rng=np.random.default_rng(3))
     np.testing.assert_array_equal(one.parameters.flat, other.parameters.flat)

@@ -26,7 +26,7 @@ def trained_gradients(network, x, labels):
     """The gradients that a step of training hands to the optimiser for these examples: a vector."""
     config = load_config("plain")
     state = State(network, Witness(), None, Streams.from_seed(0), Progress(batches_rng={}, dropout_rng={}))
-    _step(state, x, labels, 0.1, config.training, Parameters(network.sizes), network.buffers(128))
+    _step(state, x, labels, 0.1, config, Parameters(network.sizes), network.buffers(128))
     return state.optimizer.gradients
 
 
@@ -83,7 +83,8 @@ def test_quantities_come_in_the_order_of_the_derivation_with_its_symbols():
 
 
 def test_a_small_example_by_hand():
-    network = MLP([1, 2, 2], "relu", dtype=np.float64)
+    network = MLP.blank([1, 2, 2], "relu", np.float64)
+    network.parameters.flat.fill(0)
     network.parameters.W[0][:] = [[2, -1]]
     network.parameters.b[0][:] = [-1, 0]
     network.parameters.W[1][:] = [[1, 0], [0, 1]]

@@ -8,10 +8,10 @@ import pytest
 
 import mlp_cli
 from mlp_cli.nn import ACTIVATIONS
-from mlp_cli.proof import checks
+from mlp_cli.proof import gradcheck
 
 SIZES = (9, 5, 3)
-FORMULAS = [row.formula for row in checks.check_formulas()]
+FORMULAS = [row.formula for row in gradcheck.check_formulas()]
 
 
 def first(signature, statement):
@@ -19,8 +19,9 @@ def first(signature, statement):
     return f"def {signature}:\n", f"def {signature}:\n    {statement}\n"
 
 
-RELU, LOG_SOFTMAX = "relu(z, out=None)", "log_softmax(z)"
-LINEAR_DW, LINEAR_DB = "linear_dW(a, dz, out=None)", "linear_db(dz, out=None)"
+RELU, LOG_SOFTMAX = "relu(z: Floats, out: Floats | None = None) -> Floats", "log_softmax(z: Floats) -> Floats"
+LINEAR_DW = "linear_dW(a: Floats, dz: Floats, out: Floats | None = None) -> Floats"
+LINEAR_DB = "linear_db(dz: Floats, out: Floats | None = None) -> Floats"
 # For each bug: file, line, spoilt line, and the formulas that must be wrong, all others being right.
 BUGS = {
     "no bias": ("layers", "    z += b  # (h,) is added to every row\n", "", ["z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾"]),
@@ -148,8 +149,8 @@ BUGS = {
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_named_by_the_line_of_its_formula_and_no_other(bug, spoilt):
     *change, formulas = BUGS[bug]
-    checks = spoilt(*change)
-    assert [row.formula for row in checks.check_formulas() if not row.result.passed] == formulas
+    gradcheck = spoilt(*change)
+    assert [row.formula for row in gradcheck.check_formulas() if not row.result.passed] == formulas
 
 
 def test_a_bug_is_planted_in_every_formula():
@@ -171,46 +172,46 @@ ALL = {"relu", "sigmoid", "tanh"}
     ],
 )
 def test_the_networks_that_have_a_planted_bug_are_wrong_and_no_others(bug, activations, needs, spoilt):
-    checks = spoilt(*BUGS[bug][:-1])
-    for networks in (checks.check_networks(checks.SMALL), checks.check_networks(SIZES, directions=3)):
+    gradcheck = spoilt(*BUGS[bug][:-1])
+    for networks in (gradcheck.check_networks(gradcheck.SMALL), gradcheck.check_networks(SIZES, directions=3)):
         for network in networks:
             has_it = network.activation in activations and (needs == "anything" or getattr(network, needs) > 0)
             assert network.passed != has_it, network
 
 
 def test_every_formula_is_right_to_rounding_or_to_the_error_of_central_differences():
-    for row in checks.check_formulas():
-        is_exact = row.witness != checks.DIFFERENCES
+    for row in gradcheck.check_formulas():
+        is_exact = row.witness != gradcheck.DIFFERENCES
         assert row.result.error <= (1e-12 if is_exact else 1e-9), row
 
 
 def test_the_table_says_where_a_formula_is_computed_and_its_shapes():
-    (row,) = [row for row in checks.check_formulas() if row.code == "layers.linear_dW"]
+    (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_dW"]
     line = (Path(mlp_cli.__file__).parents[1] / row.file).read_text("utf-8").splitlines()[row.line - 1]
     assert line.startswith("def linear_dW(")
     assert row.shapes == "4×5 · 5×4 → 4×4"
 
 
 def test_networks_come_with_each_activation_with_and_without_each_regulariser():
-    kinds = [(network.activation, network.smoothing, network.dropout) for network in checks.check_networks((3, 2))]
+    kinds = [(network.activation, network.smoothing, network.dropout) for network in gradcheck.check_networks((3, 2))]
     assert kinds == [(name, *rest) for name in ACTIVATIONS for rest in [(0, 0), (0, 0.2), (0.1, 0), (0.1, 0.2)]]
-    kinds = {(n.smoothing, n.dropout) for n in checks.check_networks((3, 2), smoothing=0.3, dropout=0.6)}
+    kinds = {(n.smoothing, n.dropout) for n in gradcheck.check_networks((3, 2), smoothing=0.3, dropout=0.6)}
     assert kinds == {(0, 0), (0, 0.6), (0.3, 0), (0.3, 0.6)}
 
 
 @pytest.mark.parametrize("sizes", [(5, 3), (5, 1, 1, 3), (5, 300, 3), (5, 6, 6, 6, 6, 6, 3)])
 @pytest.mark.parametrize("dropout", [0.0, 0.9])
 def test_networks_of_other_forms_are_right(sizes, dropout):
-    for network in checks.check_networks(sizes, dropout=dropout, directions=checks.DIRECTIONS):
+    for network in gradcheck.check_networks(sizes, dropout=dropout, directions=gradcheck.DIRECTIONS):
         assert network.passed, network
 
 
 def test_the_entry_of_the_largest_error_is_named(spoilt):
     product = "np.matmul(dz, W.T, out=out)"
-    checks = spoilt("layers", product, f"{product} + 1e-6 * (np.arange(W.shape[0]) == 2)")
-    (row,) = [row for row in checks.check_formulas() if row.code == "layers.linear_da"]
+    gradcheck = spoilt("layers", product, f"{product} + 1e-6 * (np.arange(W.shape[0]) == 2)")
+    (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_da"]
     assert row.result.entry[1] == 2
-    for network in checks.check_networks(checks.SMALL):
+    for network in gradcheck.check_networks(gradcheck.SMALL):
         assert {name for name, result in network.results.items() if not result.passed} <= {"W1", "b1", "W2", "b2"}
 
 
@@ -223,15 +224,15 @@ def test_the_entry_of_the_largest_error_is_named(spoilt):
     ],
 )
 def test_no_number_another_shape_and_an_exception_are_wrong_too(spoilt, wrong, problem):
-    checks = spoilt("layers", "np.matmul(dz, W.T, out=out)", wrong)
-    (row,) = [row for row in checks.check_formulas() if row.code == "layers.linear_da"]
+    gradcheck = spoilt("layers", "np.matmul(dz, W.T, out=out)", wrong)
+    (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_da"]
     assert math.isnan(row.result.error)
     assert not row.result.passed
     assert row.result.problem is None if problem is None else problem in row.result.problem
 
 
 def test_units_stay_away_from_the_kink_of_relu_by_much_more_than_a_step_moves_them():
-    network, _, loss = checks._network(checks.SMALL, "relu", 0.0, 0.0)
+    network, _, loss = gradcheck._network(gradcheck.SMALL, "relu", 0.0, 0.0)
     signs = []
     network.activation = network.activation._replace(
         g=lambda z, out=None: signs.append(z > 0) or np.maximum(z, 0, out=out)

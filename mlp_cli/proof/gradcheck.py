@@ -7,17 +7,23 @@ whole networks are compared with central differences.
 """
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from mlp_cli.nn.arrays import Floats, Integers
 from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax, softmax_jacobian
 from mlp_cli.nn.network import MLP, Parameters
 from mlp_cli.nn.optim import OPTIMIZERS, SGD
 from mlp_cli.proof.differences import directional_derivative, largest_error, numerical_gradient
 from mlp_cli.proof.trace import trace
+
+# A check: from a random generator, what goes into a formula, what the code makes of it, and what is right
+Compared = tuple[tuple[Floats, ...], Floats, Floats]
+Check = Callable[[np.random.Generator], Compared]
 
 TOLERANCE = 1e-7
 SMALL = (7, 6, 5, 4)
@@ -37,11 +43,11 @@ class Agreement(NamedTuple):
     problem: str | None = None
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return self.error <= TOLERANCE  # False for nan, too
 
 
-class Formula(NamedTuple):
+class FormulaCheck(NamedTuple):
     """A formula as the derivation has it, and what it was compared with; the function that computes it, as
     module.function, with its file and line; the shapes that go in and come out in this check; and how it did."""
 
@@ -54,7 +60,7 @@ class Formula(NamedTuple):
     result: Agreement
 
 
-class Network(NamedTuple):
+class NetworkCheck(NamedTuple):
     """A whole network whose gradients were compared with central differences: entry by entry, `results` has one item
     for each of W1, b1, …; along random directions it has one, and the entry is the number of the direction."""
 
@@ -65,18 +71,21 @@ class Network(NamedTuple):
     results: dict[str, Agreement]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return all(result.passed for result in self.results.values())
 
 
-def check_formulas():
-    """Every formula alone, in the order of the derivation: yields a Formula each."""
+def check_formulas() -> Iterator[FormulaCheck]:
+    """Every formula alone, in the order of the derivation: yields a FormulaCheck each."""
     for witness, formula, function, compare in _CHECKS:
-        yield Formula(witness, formula, *_place(function), *_run(compare))
+        yield FormulaCheck(witness, formula, *_place(function), *_run(compare))
 
 
-def check_networks(sizes, smoothing=0.0, dropout=0.0, directions=None):
-    """Networks of `sizes` with every activation, with and without label smoothing and dropout: yields a Network each.
+def check_networks(
+    sizes: Sequence[int], smoothing: float = 0.0, dropout: float = 0.0, directions: int | None = None
+) -> Iterator[NetworkCheck]:
+    """Networks of `sizes` with every activation, with and without label smoothing and dropout: yields a
+    NetworkCheck each.
 
     Their gradients are compared with central differences entry by entry, or along so many random `directions`. Where
     `smoothing` or `dropout` is 0, the networks that have it have a usual value of it.
@@ -92,62 +101,59 @@ def check_networks(sizes, smoothing=0.0, dropout=0.0, directions=None):
         except Exception as error:  # a network that raises is wrong, too
             names = ["directions"] if directions else Parameters(sizes).named()
             results = dict.fromkeys(names, _not_comparable(error))
-        yield Network(tuple(sizes), activation, epsilon, share, results)
+        yield NetworkCheck(tuple(sizes), activation, epsilon, share, results)
 
 
 # The definitions, written out once more.
 
 
-def _linear(a, W, b):
+def _linear(a: Floats, W: Floats, b: Floats) -> Floats:
     return np.einsum("ip,pq->iq", a, W) + b
 
 
-def _softmax(z):
+def _softmax(z: Floats) -> Floats:
     return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
 
 
-def _rows(labels, smoothing=0.0):
+def _rows(labels: Integers, smoothing: float = 0.0) -> Floats:
     """The rows y that integer labels stand for."""
     y = np.full((len(labels), K), smoothing / K)
     y[np.arange(len(labels)), labels] += 1 - smoothing
     return y
 
 
-def _losses(z, labels, smoothing=0.0):
+def _losses(z: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
     return -(_rows(labels, smoothing) * np.log(_softmax(z))).sum(axis=1)
 
 
-_G = {
+_G: dict[str, Callable[[Floats], Floats]] = {
     "relu": lambda z: np.where(z > 0, z, 0),
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
 }
 
 
-# A check takes a random generator and returns what goes into the formula, what the code makes of it, and what is right.
-
-
-def _check_linear(rng):
+def _check_linear(rng: np.random.Generator) -> Compared:
     a, W, b = _normal(rng, (M, D), (D, D), (D,))
     return (a, W, b), linear(a, W, b), _linear(a, W, b)
 
 
-def _check_g(name):
-    def check(rng):
+def _check_g(name: str) -> Check:
+    def check(rng: np.random.Generator) -> Compared:
         z = _away_from_zero(rng)
         return (z,), ACTIVATIONS[name].g(z.copy()), _G[name](z)
 
     return check
 
 
-def _check_softmax(rng):
+def _check_softmax(rng: np.random.Generator) -> Compared:
     (z,) = _normal(rng, (M, K))
     far = z + np.array([[0], [2000], [-2000], [0], [2000]])  # eᶻ is no number there, softmax is the same
     return (z,), softmax(far), _softmax(z)
 
 
-def _check_losses(smoothing):
-    def check(rng):
+def _check_losses(smoothing: float) -> Check:
+    def check(rng: np.random.Generator) -> Compared:
         z, labels = *_normal(rng, (M, K)), _labels(rng)
         log_y = np.log(_softmax(z))
         return (log_y,), cross_entropy(log_y, labels, smoothing), _losses(z, labels, smoothing)
@@ -155,11 +161,15 @@ def _check_losses(smoothing):
     return check
 
 
-def _check_jacobian(is_diagonal):
-    def check(rng):
+def _check_jacobian(is_diagonal: bool) -> Check:
+    def check(rng: np.random.Generator) -> Compared:
         (z,) = _normal(rng, (M, K))
+
         # Row j of an example: the gradient of its ŷⱼ. Summed over the examples, which do not mix.
-        rows = [numerical_gradient(lambda j=j: _softmax(z)[:, j].sum(), z) for j in range(K)]
+        def sum_of(j: int) -> Callable[[], float]:
+            return lambda: float(_softmax(z)[:, j].sum())
+
+        rows = [numerical_gradient(sum_of(j), z) for j in range(K)]
         part = np.eye(K) == is_diagonal
         y = _softmax(z)
         return (y,), softmax_jacobian(y) * part, np.stack(rows, axis=1) * part
@@ -167,8 +177,8 @@ def _check_jacobian(is_diagonal):
     return check
 
 
-def _check_dz(smoothing):
-    def check(rng):
+def _check_dz(smoothing: float) -> Check:
+    def check(rng: np.random.Generator) -> Compared:
         z, labels = *_normal(rng, (M, K)), _labels(rng)
         log_y = np.log(_softmax(z))
         # The sum leaves row i of the gradient to example i.
@@ -181,26 +191,26 @@ def _check_dz(smoothing):
 # In the next three the loss of example i is row i of dz · row i of z, so that dz is its gradient at z.
 
 
-def _check_dW(rng):
+def _check_dW(rng: np.random.Generator) -> Compared:
     a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
     numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(axis=1).mean(), W)
     return (a.T, dz), linear_dW(a, dz), numerical
 
 
-def _check_db(rng):
+def _check_db(rng: np.random.Generator) -> Compared:
     a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
     numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(axis=1).mean(), b)
     return (dz,), linear_db(dz), numerical
 
 
-def _check_da(rng):
+def _check_da(rng: np.random.Generator) -> Compared:
     a, W, b, dz = _normal(rng, (M, D), (D, D), (D,), (M, D))
     numerical = numerical_gradient(lambda: (_linear(a, W, b) * dz).sum(), a)
     return (dz, W.T), linear_da(dz, W), numerical
 
 
-def _check_activation_dz(name):
-    def check(rng):
+def _check_activation_dz(name: str) -> Check:
+    def check(rng: np.random.Generator) -> Compared:
         z, (da,) = _away_from_zero(rng), _normal(rng, (M, D))
         numerical = numerical_gradient(lambda: (_G[name](z) * da).sum(), z)
         return (da, z), ACTIVATIONS[name].dz(da, _G[name](z)), numerical
@@ -211,19 +221,19 @@ def _check_activation_dz(name):
 # Whether `MLP` joins the formulas rightly: it is compared with `trace`, which calls the same functions one by one.
 
 
-def _check_forward(rng):
+def _check_forward(rng: np.random.Generator) -> Compared:
     network, x, labels = _square_network(rng)
     hidden = [value for _, name, value in trace(network, x, labels) if name in ("a1", "a2", "z3")]
     return (x,), np.stack(network.forward(x)[1:]), np.stack(hidden)
 
 
-def _check_mean_loss(rng):
+def _check_mean_loss(rng: np.random.Generator) -> Compared:
     network, x, labels = _square_network(rng)
     losses = cross_entropy(log_softmax(network.forward(x)[-1]), labels)
     return (losses,), np.array(network.loss(x, labels)), np.array(math.fsum(losses) / len(x))
 
 
-def _check_backward(rng):
+def _check_backward(rng: np.random.Generator) -> Compared:
     network, x, labels = _square_network(rng)
     values = {name: value for _, name, value in trace(network, x, labels)}
     a = [values[name] for name in ("a0", "a1", "a2", "z3")]
@@ -236,14 +246,14 @@ def _check_backward(rng):
 # A regulariser is compared with the same network or optimiser without it, so that nothing else is left to be wrong.
 
 
-def _check_forward_dropout(rng):
+def _check_forward_dropout(rng: np.random.Generator) -> Compared:
     network, x, _ = _square_network(rng, layers=2)
     dropout = Dropout.draw(rng, D, [D], SHARE, np.float64)
     (mask,) = dropout.masks
     return (mask,), network.forward(x, dropout=dropout)[1], network.forward(x)[1] * mask
 
 
-def _check_backward_dropout(rng):
+def _check_backward_dropout(rng: np.random.Generator) -> Compared:
     """On a network of single units with one example at a time, where ∂L/∂b⁽¹⁾ is dz⁽¹⁾, and no shape can be wrong."""
     network = MLP([1, 1, 1], "sigmoid", rng, np.float64)
     x, dz = _normal(rng, (M, 1, 1), (M, 1, 1))
@@ -256,7 +266,7 @@ def _check_backward_dropout(rng):
     return (masks[:, 0],), np.stack(masked), np.stack(plain)
 
 
-def _check_weight_decay(rng):
+def _check_weight_decay(rng: np.random.Generator) -> Compared:
     """What weight decay changes in a step of each optimiser: −ηλW on the weights, nothing on the biases."""
     rate, decay = 0.1, 0.2
     sizes = (D, D, K)
@@ -265,7 +275,7 @@ def _check_weight_decay(rng):
     for W, decayed in zip(start.W, expected.W, strict=True):
         decayed[...] = -rate * decay * W
 
-    def stepped(optimizer, decay):
+    def stepped(optimizer: type[SGD], decay: float) -> Floats:
         parameters, gradients = Parameters(sizes, np.float64), Parameters(sizes, np.float64)
         parameters.flat[:], gradients.flat[:] = start.flat, g
         optimizer(parameters, weight_decay=decay).step(gradients, rate)
@@ -278,7 +288,7 @@ def _check_weight_decay(rng):
 DEFINITION, DIFFERENCES = "definition", "central differences"
 JOINED, REGULARISER = "formulas called one by one", "same without regulariser"
 # The formulas are those of docs/derivation.md: tests/test_derivation.py compares them, and their order.
-_CHECKS = (
+_CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
     (DEFINITION, "z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾", linear, _check_linear),
     (DEFINITION, "a = max(z, 0)", ACTIVATIONS["relu"].g, _check_g("relu")),
     (DEFINITION, "a = 1 / (1 + e⁻ᶻ)", ACTIVATIONS["sigmoid"].g, _check_g("sigmoid")),
@@ -305,14 +315,14 @@ _CHECKS = (
 )
 
 
-def _place(function):
+def _place(function: Callable[..., object]) -> tuple[str, str, int]:
     """Where a function is: module.function, the file and the line it begins in."""
     module = function.__module__
     name = f"{module.rpartition('.')[2]}.{function.__qualname__}"
     return name, module.replace(".", "/") + ".py", function.__code__.co_firstlineno
 
 
-def _run(compare):
+def _run(compare: Check) -> tuple[str, Agreement]:
     """The shapes and the Agreement of a check."""
     rng = np.random.default_rng(0)
     try:
@@ -324,14 +334,16 @@ def _run(compare):
         return "", _not_comparable(error)
 
 
-def _entry_by_entry(network, gradients, loss):
+def _entry_by_entry(network: MLP, gradients: Parameters, loss: Callable[[], float]) -> dict[str, Agreement]:
     return {
         name: Agreement(*largest_error(gradients.named()[name], numerical_gradient(loss, view)))
         for name, view in network.parameters.named().items()
     }
 
 
-def _along_directions(network, gradients, loss, number):
+def _along_directions(
+    network: MLP, gradients: Parameters, loss: Callable[[], float], number: int
+) -> dict[str, Agreement]:
     rng = np.random.default_rng(1)
     slopes, numerical = [], []
     for _ in range(number):
@@ -342,7 +354,9 @@ def _along_directions(network, gradients, loss, number):
     return {"directions": Agreement(*largest_error(slopes, numerical))}
 
 
-def _network(sizes, activation, smoothing, share, m=10):
+def _network(
+    sizes: Sequence[int], activation: str, smoothing: float, share: float, m: int = 10
+) -> tuple[MLP, Parameters, Callable[[], float]]:
     """A network, its gradients for a batch of m as training computes them, and a function that gives its loss."""
     rng = np.random.default_rng(0)
     network = MLP(sizes, activation, rng, np.float64)
@@ -359,20 +373,16 @@ def _network(sizes, activation, smoothing, share, m=10):
     dropout = Dropout(share, [mask[farthest] for mask in masks]) if share else None
     buffers = network.buffers(m)
 
-    def forward():
-        a = network.forward(x, buffers, dropout)
-        return a, log_softmax(a[-1])
+    def loss() -> float:
+        z = network.forward(x, buffers, dropout)[-1]
+        return float(cross_entropy(log_softmax(z), labels, smoothing).mean())
 
-    def loss():
-        return cross_entropy(forward()[1], labels, smoothing).mean()
-
-    a, log_y = forward()
-    return network, network.backward(a, cross_entropy_dz(log_y, labels, smoothing), None, buffers, dropout), loss
+    return network, network.loss_and_gradients(x, labels, smoothing, dropout, buffers=buffers).gradients, loss
 
 
-def _distance_from_kinks(network, a, masks):
+def _distance_from_kinks(network: MLP, a: Floats, masks: list[Floats]) -> Floats:
     """The smallest |z| of all hidden units, for each example: (m,)."""
-    distance = np.full(len(a), np.inf)
+    distance: Floats = np.full(len(a), np.inf)
     for W, b, mask in zip(network.parameters.W, network.parameters.b, masks, strict=False):  # the logits have no mask
         z = a @ W + b
         distance = np.minimum(distance, np.abs(z).min(axis=1))
@@ -380,29 +390,29 @@ def _distance_from_kinks(network, a, masks):
     return distance
 
 
-def _square_network(rng, layers=3):
+def _square_network(rng: np.random.Generator, layers: int = 3) -> tuple[MLP, Floats, Integers]:
     """A sigmoid network whose layers all have D units, and a batch of D: nothing in it can have a wrong shape."""
     network = MLP([D] * (layers + 1), "sigmoid", rng, np.float64)
     network.parameters.flat[:] = rng.standard_normal(network.parameters.flat.shape)
     return network, rng.random((D, D)), rng.integers(0, D, D)
 
 
-def _normal(rng, *shapes):
+def _normal(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Floats]:
     return [rng.standard_normal(shape) for shape in shapes]
 
 
-def _away_from_zero(rng):
+def _away_from_zero(rng: np.random.Generator) -> Floats:
     (z,) = _normal(rng, (M, D))
     return z + np.copysign(0.1, z)  # where ReLU has no derivative
 
 
-def _labels(rng):
+def _labels(rng: np.random.Generator) -> Integers:
     return rng.integers(0, K, M)
 
 
-def _shape(array):
+def _shape(array: Floats) -> str:
     return "×".join(map(str, array.shape)) or "1"
 
 
-def _not_comparable(error):
+def _not_comparable(error: Exception) -> Agreement:
     return Agreement(math.nan, (), f"{type(error).__name__}: {error}")
