@@ -25,7 +25,8 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     from mlp_cli.blas import limit_threads
     from mlp_cli.config import load_config
     from mlp_cli.data.datasets import Dataset, load_dataset
-    from mlp_cli.training.loop import Data, fit
+    from mlp_cli.training.data import Data
+    from mlp_cli.training.loop import fit
     from mlp_cli.training.state import State
 
     limit_threads(threads)

@@ -16,7 +16,8 @@ from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.nn import MLP, Nesterov, Parameters, cross_entropy_dz, log_softmax
-from mlp_cli.training.loop import Data, fit
+from mlp_cli.training.data import Data
+from mlp_cli.training.loop import fit
 from mlp_cli.training.state import State
 
 STRENGTHS = Strengths(rotation=10, scale=0.1, shear=0.15, shift=1.5, elastic=1.0)

@@ -32,7 +32,7 @@ ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "images": ({"errors"}, NUMBERS | IMAGES),
     "proof": (LOWEST, NUMBERS),
     "model": (LOW | {"images"}, NUMBERS | {"PIL", "msgspec", "safetensors"}),
-    "training": (LOW | {"model"}, NUMBERS),
+    "training": (LOW | {"model"}, NUMBERS | {"msgspec"}),
     "runs": (LOW | {"model", "training"}, NUMBERS | {"msgspec", "threadpoolctl"}),
     "report": (LOW | {"model", "training", "runs"}, NUMBERS | {"PIL"}),
     "cli": (

@@ -12,7 +12,7 @@ from mlp_cli.cli.table import table
 from mlp_cli.cli.terminal import coloured
 
 if TYPE_CHECKING:
-    from mlp_cli.proof.checks import Agreement, Formula, Network
+    from mlp_cli.proof.gradcheck import Agreement, FormulaCheck, NetworkCheck
 
 PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 
@@ -71,7 +71,7 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
         click.echo(f"\nAll {len(formulas)} formulas and {len(small + whole)} networks are right.")
 
 
-def _say_what_is_wrong(formulas: Sequence["Formula"], networks: Sequence["Network"]) -> bool:
+def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]) -> bool:
     """A line on stderr for each formula that is wrong, or if none is, for each network; whether there are any."""
     wrong = [formula for formula in formulas if not formula.result.passed]
     wrong_networks = [network for network in networks if not network.passed]
@@ -86,7 +86,7 @@ def _say_what_is_wrong(formulas: Sequence["Formula"], networks: Sequence["Networ
     return bool(wrong or wrong_networks)
 
 
-def _formula_table(formulas: Sequence["Formula"]) -> Iterator[str]:
+def _formula_table(formulas: Sequence["FormulaCheck"]) -> Iterator[str]:
     """A row per formula, under a line that says what they were compared with."""
     rows = [
         [row.formula, row.code, row.shapes, f"{row.result.error:.0e}", _index(row.result.entry), _verdict(row.result)]
@@ -98,7 +98,7 @@ def _formula_table(formulas: Sequence["Formula"]) -> Iterator[str]:
         yield from [f"against the {witness}:", *(line for _, line in pairs), ""]
 
 
-def _network_table(networks: Sequence["Network"], settled: tuple[str, float, float] | None = None) -> list[str]:
+def _network_table(networks: Sequence["NetworkCheck"], settled: tuple[str, float, float] | None = None) -> list[str]:
     names = list(networks[0].results)
     errors = ["error"] if len(names) == 1 else list(map(_symbol, names))
     header = ["activation", "smoothing", "dropout", *errors, "largest at", ""]
@@ -113,14 +113,14 @@ def _network_table(networks: Sequence["Network"], settled: tuple[str, float, flo
     return table(header, rows, "<" * len(header))
 
 
-def _json(formulas: Sequence["Formula"], networks: Sequence["Network"], tolerance: float) -> str:
+def _json(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"], tolerance: float) -> str:
     import json
 
     def result(checked: "Agreement") -> dict[str, Any]:
         error = None if math.isnan(checked.error) else checked.error
         return {"error": error, "entry": checked.entry, "problem": checked.problem}
 
-    results: list[Agreement | Network] = [*(row.result for row in formulas), *networks]
+    results: list[Agreement | NetworkCheck] = [*(row.result for row in formulas), *networks]
     answer: dict[str, Any] = {"passed": all(checked.passed for checked in results), "tolerance": tolerance}
     answer["formulas"] = [
         {
@@ -149,12 +149,12 @@ def _json(formulas: Sequence["Formula"], networks: Sequence["Network"], toleranc
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _worst(network: "Network") -> tuple[str, "Agreement"]:
+def _worst(network: "NetworkCheck") -> tuple[str, "Agreement"]:
     """The name and the Agreement of the largest error, one that is no number before all others."""
     return max(network.results.items(), key=lambda item: (math.isnan(item[1].error), item[1].error))
 
 
-def _verdict(checked: "Agreement | Network") -> str:
+def _verdict(checked: "Agreement | NetworkCheck") -> str:
     return coloured("ok", fg="green") if checked.passed else coloured("WRONG", fg="red", bold=True)
 
 
@@ -162,7 +162,7 @@ def _what(result: "Agreement") -> str:
     return result.problem or f"relative error {result.error:.1e} at {_index(result.entry)}"
 
 
-def _title(network: "Network") -> str:
+def _title(network: "NetworkCheck") -> str:
     parts = [_name(network.sizes), network.activation]
     parts += [f"label smoothing {network.smoothing:g}"] * (network.smoothing > 0)
     parts += [f"dropout {network.dropout:g}"] * (network.dropout > 0)

@@ -179,7 +179,7 @@ class Run:
             val_accuracy=latest and latest.val_accuracy,
             val_loss=latest and latest.val_loss,
             temperature=state.temperature,
-            progress=state.present_progress() if for_resume else None,
+            progress=state.progress_to_save() if for_resume else None,
         )
         return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})
 

@@ -13,7 +13,8 @@ from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST
 from mlp_cli.runs.folder import Lock, Run, make_directory, read_facts
-from mlp_cli.training.loop import Data, Plan, Record, out_of_patience
+from mlp_cli.training.data import Data
+from mlp_cli.training.loop import Plan, Record, out_of_patience
 from mlp_cli.training.state import State
 
 # What may change when a run goes on: it changes no step that was taken.

@@ -1,1 +1,1 @@
-"""The run: configuration, the loop over epochs, checkpoints, the run directory."""
+"""What a step and an epoch of training are: the loop, and the state that it changes."""

@@ -1,13 +1,21 @@
 """All that changes during a run: how it begins, and how it comes back from a checkpoint."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from mlp_cli.config import Config
 from mlp_cli.data.streams import Streams
 from mlp_cli.errors import ModelError
-from mlp_cli.model.checkpoint import Progress
-from mlp_cli.nn import MLP, OPTIMIZERS, WeightAverage
+from mlp_cli.model.checkpoint import Checkpoint, Progress
+from mlp_cli.nn import MLP, OPTIMIZERS, SGD, WeightAverage
+from mlp_cli.nn.network import Parameters
+from mlp_cli.training.data import Data
+
+STEPS_BETWEEN_FLUSHES = 64
 
 
 @dataclass
@@ -17,17 +25,17 @@ class State:
     """
 
     network: MLP
-    optimizer: object
+    optimizer: SGD
     average: WeightAverage | None
     streams: Streams
     progress: Progress
     epoch: int = 0
     step: int = 0
     temperature: float = 1.0
-    mean: np.ndarray | None = None
+    mean: NDArray[np.float32] | None = None
 
     @classmethod
-    def new(cls, config, data):
+    def new(cls, config: Config, data: Data) -> "State":
         """The state before the first step: weights drawn from the seed, sizes from the Data and the configuration."""
         dataset = data.dataset
         mean = data.mean_input() if config.training.center_inputs else None
@@ -38,9 +46,11 @@ class State:
         return cls(network, *_movers(config, network), streams, progress, mean=mean)
 
     @classmethod
-    def restore(cls, checkpoint):
+    def restore(cls, checkpoint: Checkpoint) -> "State":
         """The state that a checkpoint for resuming holds, exactly. Raises ModelError for one that is damaged."""
         metadata, network = checkpoint.metadata, checkpoint.network
+        if metadata.progress is None:
+            raise ModelError(f"{checkpoint.path}: is no checkpoint to resume from")
         streams = Streams.from_seed(metadata.config.seed)
         try:
             streams.batches.bit_generator.state = metadata.progress.batches_rng
@@ -57,9 +67,9 @@ class State:
             checkpoint.copy(name, tensor)
         return state
 
-    def tensors(self):
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint for resuming holds beside `for_use`, by name; the arrays themselves, not copies."""
-        tensors = {"parameters": self.network.parameters.flat}
+        tensors: dict[str, NDArray[Any]] = {"parameters": self.network.parameters.flat}
         tensors |= {f"optimizer.{name}": array for name, array in self.optimizer.state.items()}
         if self.average:
             tensors["average"] = self.average.average
@@ -67,12 +77,20 @@ class State:
             tensors["mean"] = self.mean
         return tensors
 
-    def present_progress(self):
-        """`progress`, brought up to this step."""
-        self.progress.dropout_rng = _get(self.streams.dropout)
-        return self.progress
+    def progress_to_save(self) -> Progress:
+        """`progress` as a checkpoint of this step has it: with the present state of the dropout generator."""
+        return msgspec.structs.replace(self.progress, dropout_rng=_get(self.streams.dropout))
 
-    def end_epoch(self, val_accuracy, temperature):
+    def take_step(self, gradients: Parameters, learning_rate: float) -> None:
+        """Move the network by one step of the optimiser, and what follows its steps."""
+        self.optimizer.step(gradients, learning_rate)
+        self.step += 1
+        if self.step % STEPS_BETWEEN_FLUSHES == 0:
+            self.optimizer.flush()
+        if self.average:
+            self.average.update(self.step)
+
+    def end_epoch(self, val_accuracy: float, temperature: float) -> None:
         """Note an epoch that has ended with these of its validation, and begin the next one."""
         self.epoch += 1
         self.temperature = temperature
@@ -84,18 +102,18 @@ class State:
         progress.epoch_loss, progress.epoch_correct = 0.0, 0
         progress.batches_rng = _get(self.streams.batches)
 
-    def for_use(self):
+    def for_use(self) -> MLP:
         """The network to validate and keep, a copy: of the averaged parameters where they are averaged, and for inputs
         as they are. It needs no mean, since (x − μ) W + b = x W + (b − μW).
         """
-        network = MLP(self.network.sizes, self.network.activation_name)
+        network = MLP.blank(self.network.sizes, self.network.activation_name)
         network.parameters.flat[...] = self.average.average if self.average else self.network.parameters.flat
         if self.mean is not None:
             network.parameters.b[0] -= self.mean @ network.parameters.W[0]
         return network
 
 
-def _movers(config, network):
+def _movers(config: Config, network: MLP) -> tuple[SGD, WeightAverage | None]:
     training = config.training
     options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov") else {}
     optimizer = OPTIMIZERS[training.optimizer](network.parameters, weight_decay=training.weight_decay, **options)
@@ -103,5 +121,5 @@ def _movers(config, network):
     return optimizer, average
 
 
-def _get(generator):
-    return generator.bit_generator.state
+def _get(generator: np.random.Generator) -> dict[str, Any]:
+    return dict(generator.bit_generator.state)

@@ -40,7 +40,7 @@ def test_a_wrong_formula_is_named_on_its_line_and_on_stderr(mlp, spoilt):
 
 
 def test_a_wrong_network_of_right_formulas_is_named_on_stderr(mlp, spoilt):
-    spoilt("proof/checks", "0.1 * rng.standard_normal(b.shape)", "np.nan")
+    spoilt("proof/gradcheck", "0.1 * rng.standard_normal(b.shape)", "np.nan")
     result = mlp("gradcheck", "--set", "network.hidden=[6]", "--set", "training.dropout=0.5")
     assert result.code == 1
     lines = result.err.splitlines()

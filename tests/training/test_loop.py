@@ -1,12 +1,16 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from samples import BASE
 
 from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.warps import Warp
 from mlp_cli.errors import DivergedError
-from mlp_cli.nn import MLP, SCHEDULES, SGD
-from mlp_cli.training.loop import Data, fit
+from mlp_cli.nn import MLP, SCHEDULES, SGD, Parameters, log_softmax
+from mlp_cli.training.data import Data
+from mlp_cli.training.loop import Plan, _check, fit
 from mlp_cli.training.state import State
 
 SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_size=32"]
@@ -33,7 +37,7 @@ def test_one_full_batch_step_moves_every_parameter_by_minus_rate_times_gradient(
     list(fit(state, split, config))
 
     # the gradient of the 400 training images, in float64 and by central differences
-    witness = MLP(state.network.sizes, dtype=np.float64)
+    witness = MLP.blank(state.network.sizes, dtype=np.float64)
     witness.parameters.flat[...] = before
     x = split.dataset.images[split.train_indices] / 255
     labels = split.dataset.labels[split.train_indices]
@@ -100,7 +104,7 @@ def test_the_background_thread_changes_no_bit(data):
 def test_centered_inputs_train_on_images_less_their_mean_and_give_a_network_for_images_as_they_are(data):
     settings = ["training.batch_size=400", "training.epochs=3", "training.center_inputs=true"]
     config, split, state = start(data, *settings, preset="plain")
-    witness = MLP(state.network.sizes)
+    witness = MLP.blank(state.network.sizes)
     witness.parameters.flat[...] = state.network.parameters.flat
     list(fit(state, split, config))
 
@@ -136,3 +140,66 @@ def test_an_exception_after_a_step_leaves_the_state_whole(data):
     with pytest.raises(StopError):
         list(fit(state, split, config, stop))
     assert (state.epoch, state.step) == (0, 5)
+
+
+def test_what_is_validated_is_the_network_that_is_kept(data):
+    """The average of the parameters after each step, with the mean image in its first bias, both worked out here."""
+    settings = ["training.weight_average=0.5", "training.center_inputs=true", "training.epochs=1"]
+    config, split, state = start(data, *settings)
+    average, step = state.network.parameters.flat.astype(np.float64), 0
+
+    def follow(state, loss):
+        nonlocal average, step
+        step += 1
+        decay = min(0.5, step / (10 + step))
+        average = decay * average + (1 - decay) * state.network.parameters.flat
+
+    (record,) = fit(state, split, config, follow)
+    kept = MLP.blank(state.network.sizes, dtype=np.float64)
+    kept.parameters.flat[...] = average
+    x, labels = split.validation.images / 255, split.validation.labels
+    mean = split.dataset.images[split.train_indices].mean(axis=0) / 255
+    assert record.val_loss == pytest.approx(kept.loss(x - mean, labels), rel=1e-5)
+    answers = log_softmax(kept.forward(x - mean)[-1]).argmax(axis=1)
+    assert record.val_accuracy == (answers == labels).mean()
+
+
+def test_warps_shrink_over_the_run_not_over_the_epoch(data, monkeypatch):
+    strengths = []
+    draw = Warp.draw
+    monkeypatch.setattr(
+        Warp, "draw", lambda self, rng, strength: strengths.append(strength) or draw(self, rng, strength)
+    )
+    shrinking = ["augmentation.shift=1", "augmentation.shrink_to=0.2", "training.batch_size=100"]
+    config, split, state = start(data, *shrinking, "training.epochs=2")
+    list(fit(state, split, config))
+    # 8 steps, from 1 in a line towards 0.2: a step is an eighth of 0.8
+    assert strengths == pytest.approx([1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
+
+
+def test_warps_shrink_from_their_part_of_the_run_to_their_share_at_its_end():
+    shrinking = ["augmentation.shrink_from=0.6", "augmentation.shrink_to=0.5", "training.batch_size=10"]
+    plan = Plan(load_config(BASE, [*shrinking, "training.epochs=2"]), 500)  # 100 steps
+    assert plan.strength(0) == plan.strength(60) == 1
+    assert plan.strength(80) == pytest.approx(0.75)  # half of the way from 60 to 100
+    assert plan.strength(100) == pytest.approx(0.5)
+
+
+def test_what_the_optimiser_has_nearly_forgotten_is_flushed_every_64_steps(data):
+    config, _, state = start(data)
+    assert config.training.optimizer == "nesterov"
+    velocity, none = state.optimizer.state["velocity"], Parameters(state.network.sizes)
+    velocity[:2] = 1e-28, 1e-25  # times 0.9⁶⁴: 1.2e-31 and 1.2e-28
+    for _ in range(63):
+        state.take_step(none, 0.1)
+    assert velocity[0] == pytest.approx(1e-28 * 0.9**63, rel=1e-4)
+    state.take_step(none, 0.1)
+    assert velocity[0] == 0
+    assert velocity[1] == pytest.approx(1e-25 * 0.9**64, rel=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "is_absurd"), [(138.0, False), (139.0, True), (float("nan"), True)])
+def test_a_hundred_times_the_loss_of_guessing_is_divergence(data, loss, is_absurd):
+    _, _, state = start(data)  # 4 classes: log 4 = 1.3863
+    with pytest.raises(DivergedError) if is_absurd else nullcontext():
+        _check(loss, state, 0.1)
