@@ -9,7 +9,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlp_cli.config import Config
     from mlp_cli.model.reader import Reader
+    from mlp_cli.runs.folder import Run
+    from mlp_cli.runs.train import AfterEpoch
 
 __version__ = "0.1.0"
 
@@ -29,3 +32,27 @@ def load(
     from mlp_cli.model.reader import Reader
 
     return Reader(load_checkpoint(find_model(model)), threshold, inverted)
+
+
+def train(
+    config: "str | os.PathLike[str] | Config" = "default",
+    *,
+    data: "str | os.PathLike[str] | None" = None,
+    out: "str | os.PathLike[str] | None" = None,
+    threads: int | None = None,
+    after_epoch: "AfterEpoch | None" = None,
+) -> "Run":
+    """Train a network and keep it in a new run directory: the files and bytes of `mlp train`.
+
+    `config` is a preset, a TOML file, a run directory or a Config; `data` a directory of data, MNIST without it; `out`
+    the directory to make, the next number under runs/ without it. `after_epoch` is called with the Record of each
+    epoch. The Run has the `directory`, for `load`, and the `records`. Raises an MlpError with the words of the program.
+    """
+    from mlp_cli.config import Config, load_config
+    from mlp_cli.runs.start import begin
+    from mlp_cli.runs.train import run_to_end
+
+    settings = config if isinstance(config, Config) else load_config(os.fspath(config))
+    session = begin(settings, None if data is None else os.fspath(data), out, threads, command=["mlp_cli.train"])
+    run_to_end(session, after_epoch=after_epoch)
+    return session.run

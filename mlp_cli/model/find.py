@@ -1,5 +1,6 @@
 """The checkpoint that MODEL means, on the command line and in Python."""
 
+import os
 from pathlib import Path
 
 from mlp_cli.errors import ModelError
@@ -12,7 +13,7 @@ BUNDLED = {"mnist": MODELS / "mnist.safetensors", "large": MODELS / "large.safet
 LATEST = "latest"
 
 
-def find_model(model: str | Path | None = None) -> Path:
+def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
     """The checkpoint file that MODEL means: a bundled model by its name, "latest", a run directory's best, or a file.
 
     "latest" is the best of the run under runs/ that started last, among those that have finished an epoch. Without a

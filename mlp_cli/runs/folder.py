@@ -210,7 +210,7 @@ def is_locked(directory: Path) -> bool | None:
     return False
 
 
-def make_directory(out: str | Path | None = None, parent: Path = RUNS) -> Path:
+def make_directory(out: str | os.PathLike[str] | None = None, parent: Path = RUNS) -> Path:
     """Make a directory: `out`, or the next free number under `parent`. Raises RunError if `out` exists.
 
     Making a directory either succeeds for one process or fails, so runs that start together get one each.

@@ -1,6 +1,7 @@
 """How a run starts: a new one, or one that is taken up again where it was stopped."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class Session(NamedTuple):
 def begin(
     config: Config,
     data: str | Dataset | None = None,
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
 ) -> Session:

@@ -5,38 +5,16 @@ import shlex
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType, TracebackType
 
-from mlp_cli.config import Config, load_config
 from mlp_cli.errors import DivergedError, RunError, StoppedError
-from mlp_cli.runs.folder import Run
-from mlp_cli.runs.start import Session, begin
+from mlp_cli.runs.start import Session
 from mlp_cli.training.loop import Record, fit
 from mlp_cli.training.state import State
 
 AfterStep = Callable[[State, float], object]
 AfterEpoch = Callable[[Record], object]
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed
-
-
-def train(
-    config: str | Path | Config = "default",
-    *,
-    data: str | None = None,
-    out: str | Path | None = None,
-    threads: int | None = None,
-    after_epoch: AfterEpoch | None = None,
-) -> Run:
-    """Train a network and keep it in a new run directory, with the files and bytes of `mlp train`.
-
-    `config` is a preset, a TOML file or a Config; `data` a directory of data, MNIST without it; `out` the directory to
-    make, runs/001 and so on without it. `after_epoch` is called with each epoch's Record. Raises an MlpError.
-    """
-    settings = config if isinstance(config, Config) else load_config(config)
-    session = begin(settings, data, out, threads, command=["mlp_cli.train"])
-    run_to_end(session, after_epoch=after_epoch)
-    return session.run
 
 
 def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoch: AfterEpoch | None = None) -> None:
