@@ -247,7 +247,7 @@ def read_facts(directory: str | Path) -> Facts:
         raise RunError(f"{directory}: is not a run directory: it has no {FACTS}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise RunError(f"{path}: is not the {FACTS} that mlp wrote ({error})") from None
     return facts
 
