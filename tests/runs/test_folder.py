@@ -1,10 +1,13 @@
+import fcntl
 import os
 import threading
+import time
 
 import pytest
 
 from mlp_cli.errors import RunError
-from mlp_cli.runs.folder import make_directory
+from mlp_cli.runs import folder
+from mlp_cli.runs.folder import Lock, is_locked, make_directory
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +47,33 @@ def test_a_directory_that_cannot_be_made_is_an_error_with_its_name(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"cannot be made: Not a directory"):
         make_directory("file/run")
+
+
+@pytest.fixture
+def looked_at(tmp_path):
+    """A directory that another `mlp runs` is looking at: it has a shared lock."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    yield tmp_path, descriptor
+    os.close(descriptor)
+
+
+def test_a_directory_that_somebody_looks_at_is_not_taken_for_one_in_training(looked_at):
+    assert is_locked(looked_at[0]) is False
+
+
+def test_a_directory_in_training_is_locked_until_it_is_released(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "LOCK_SECONDS", 0.01)
+    lock = Lock(tmp_path)
+    assert is_locked(tmp_path) is True
+    with pytest.raises(RunError, match="is being trained by another process"):
+        Lock(tmp_path)
+    lock.release()
+    assert is_locked(tmp_path) is False
+
+
+def test_a_look_at_a_directory_does_not_make_a_resume_fail(looked_at, monkeypatch):
+    directory, descriptor = looked_at
+    monkeypatch.setattr(folder, "LOCK_SECONDS", 30.0)
+    threading.Thread(target=lambda: (time.sleep(0.05), fcntl.flock(descriptor, fcntl.LOCK_UN))).start()
+    Lock(directory).release()
