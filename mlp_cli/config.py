@@ -40,6 +40,10 @@ class TrainingConfig(_Section, frozen=True):
     activations that is dropped; `patience`: epochs without a better validation accuracy after which training stops;
     `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the
     network is trained on images less their mean; the one that is kept takes images as they are.
+
+    `nondigits`: pictures of no digit to learn from, as a share of the training images; for them every class is equally
+    wrong. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, are learned instead of labels.
+    These are off at 0 and "".
     """
 
     epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15
@@ -54,6 +58,9 @@ class TrainingConfig(_Section, frozen=True):
     weight_average: Share = 0.0
     center_inputs: bool = False
     label_smoothing: Share = 0.0
+    nondigits: Share = 0.0
+    teacher: str = ""
+    teacher_temperature: Annotated[float, Meta(ge=1, le=100)] = 2.0
     dropout: Share = 0.0
     patience: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
@@ -67,6 +74,7 @@ class AugmentationConfig(_Section, frozen=True):
     the strengths go down in a line to the share `shrink_to` of them at its end.
     """
 
+    strokes: Annotated[float, Meta(ge=0, le=1)] = 0.0
     rotation: Annotated[float, Meta(ge=0, le=180)] = 0.0
     scale: Share = 0.0
     shear: Annotated[float, Meta(ge=0, le=10)] = 0.0
@@ -181,8 +189,8 @@ def _assign(table: Table, assignment: str) -> None:
     try:
         (value,) = tomllib.loads(f"value = {text}").values()
     except TOML_ERRORS as error:
-        # A shell eats the quotes of network.activation="tanh", so a bare word is taken as a string.
-        if not re.fullmatch(r"[A-Za-z][\w-]*", text):
+        # A shell eats the quotes of network.activation="tanh", so a bare word or path is taken as a string.
+        if not re.fullmatch(r"[A-Za-z./~][\w./~-]*", text):
             raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value: {error}") from None
         value = text
     *sections, last = key.split(".")
@@ -260,5 +268,7 @@ def _describe(path: str) -> str:
             return f"{noun} {' and '.join(bounds)}"
         case msgspec.inspect.BoolType():
             return "true or false"
+        case msgspec.inspect.StrType():
+            return "text"
         case _:
             return f"a section: [{path}]"

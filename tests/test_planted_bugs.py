@@ -43,13 +43,12 @@ BUGS = {
         "nn/test_network.py::test_a_network_is_never_untrained_by_accident",
     ),
     "batches shuffled, examples not": (
-        "data/batches.py", "rng.permutation(self.indices)",
-        "np.concatenate(rng.permutation(self.indices[: len(self.indices) // self.batch_size * self.batch_size]"
-        ".reshape(-1, self.batch_size)))",
+        "data/examples.py", "rng.permutation(indices)",
+        "np.concatenate(rng.permutation(indices[: len(indices) // 16 * 16].reshape(-1, 16)))",
         "data/test_batches.py::test_examples_are_shuffled_not_only_batches",
     ),
     "labels not shuffled with their images": (
-        "data/batches.py", "self.dataset.labels[order]", "self.dataset.labels[self.indices]",
+        "data/batches.py", "self.examples.labels[order]", "self.examples.labels[self.examples.indices]",
         "data/test_batches.py::test_images_stay_with_their_labels_and_become_float32_from_0_to_1",
     ),
     "validation images trained on": (

@@ -121,6 +121,9 @@ def _summary(measurement: "Measurement") -> dict[str, Any]:
         "temperature": measurement.temperature,
         "accuracy": measurement.accuracy,
         "accuracy_interval": measurement.interval,
+        "threshold": measurement.threshold,
+        "refused": measurement.refused,
+        "accuracy_answered": measurement.accuracy_answered,
         "loss": measurement.loss,
         "brier": measurement.brier,
         "calibration_error": measurement.calibration[0],
@@ -139,6 +142,11 @@ def _report(measurement: "Measurement") -> Iterator[str]:
 
     low, high = measurement.interval
     yield f"accuracy           {measurement.accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})"
+    if measurement.threshold:
+        answered = measurement.accuracy_answered
+        right = "" if answered is None else f"; {answered:.2%} of the others are right"
+        refused = f"{measurement.refused / len(measurement):.2%}"
+        yield f"refused            {refused} as no digit, below confidence {measurement.threshold:.3f}{right}"
     yield f"cross-entropy      {measurement.loss:.4f}"
     yield f"Brier score        {measurement.brier:.4f}"
     temperature = f"probabilities at temperature {measurement.temperature:.3f}"

@@ -66,7 +66,7 @@ def command(
     if session.note:
         click.echo(f"note: {session.note}", err=True)
     training = session.run.config.training
-    bar = ProgressBar(training.epochs, len(session.data.train_indices), training.batch_size, session.state, quiet)
+    bar = ProgressBar(training.epochs, len(session.data.examples), training.batch_size, session.state, quiet)
     try:
         run_to_end(session, bar.step, bar.epoch)
     finally:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.datasets import Dataset
+from mlp_cli.data.examples import Examples
 from mlp_cli.data.warps import Warp
 
 PIXEL_SCALE = np.float32(1 / 255)
@@ -30,7 +30,7 @@ def to_inputs(images: NDArray[np.generic], out: NDArray[np.float32] | None = Non
 
 
 class Minibatches:
-    """The minibatches of the examples at `indices`, epoch by epoch, in buffers made once.
+    """The minibatches of Examples, epoch by epoch, in buffers made once.
 
     With `warp`, images are warped; `mean` (pixels,), if there is one, is taken from the inputs. These live in a ring of
     `keep` + 1 buffers: each is overwritten `keep` batches later.
@@ -38,17 +38,16 @@ class Minibatches:
 
     def __init__(
         self,
-        dataset: Dataset,
-        indices: NDArray[np.int64],
+        examples: Examples,
         batch_size: int,
         warp: Warp | None = None,
         mean: NDArray[np.float32] | None = None,
         keep: int = 0,
     ) -> None:
-        self.dataset, self.indices, self.batch_size = dataset, indices, batch_size
+        self.examples, self.batch_size = examples, batch_size
         self.warp, self.mean = warp, mean
-        size = min(batch_size, len(indices))
-        self._pixels = np.empty((size, dataset.images.shape[1]), np.uint8)
+        size = min(batch_size, len(examples))
+        self._pixels = np.empty((size, examples.images.shape[1]), np.uint8)
         self._ring = [np.empty(self._pixels.shape, np.float32) for _ in range(keep + 1)]
 
     def epoch(
@@ -59,8 +58,8 @@ class Minibatches:
         Batch `number`, from 0, is warped with strength(number). The first `skip` batches are passed over, as if they
         had been taken.
         """
-        order = rng.permutation(self.indices)
-        labels = self.dataset.labels[order]
+        order = self.examples.order(rng)
+        labels = self.examples.labels[order]
         for number, start in enumerate(range(0, len(order), self.batch_size)):
             maps = self.warp.draw(rng, strength(number)) if self.warp else None
             if number < skip:
@@ -68,7 +67,7 @@ class Minibatches:
             batch = slice(start, start + self.batch_size)
             m = len(labels[batch])
             # mode="clip": with the default, "raise", take() would go through a buffer of its own
-            images = np.take(self.dataset.images, order[batch], axis=0, out=self._pixels[:m], mode="clip")
+            images = np.take(self.examples.images, order[batch], axis=0, out=self._pixels[:m], mode="clip")
             inputs = self._ring[number % len(self._ring)][:m]
             if self.warp and maps:
                 # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.

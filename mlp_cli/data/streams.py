@@ -12,6 +12,7 @@ class Streams(NamedTuple):
     weights: np.random.Generator
     batches: np.random.Generator
     dropout: np.random.Generator
+    pictures: np.random.Generator
 
     @classmethod
     def from_seed(cls, seed: int) -> "Streams":

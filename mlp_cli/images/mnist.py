@@ -1,6 +1,7 @@
 """The look of an MNIST image, and how its makers gave it that."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 SIDE = 28  # of an image
 BOX = 20  # of the digit in it
@@ -8,7 +9,7 @@ CENTRE = 15  # its centre of mass goes to 15 − ½ of a pixel at most; see `nor
 SMALLEST_SQUARE = 10
 
 
-def normalise(ink):
+def normalise(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
     """MNIST's own rule, for the tightly cropped ink (height, width) of one digit, light on 0: (28, 28) uint8.
 
     Grown to a square, area-averaged to 20×20, scaled so that the brightest pixel is 255, and pasted so that the
@@ -28,13 +29,14 @@ def normalise(ink):
     return image
 
 
-def _area_weights(size, side):
+def _area_weights(size: int, side: int) -> NDArray[np.float64]:
     """The share that each of `size` pixels, in the middle of a line of `side`, has in each of 20 equal parts of the
     line: (20, size)."""
     pixels = (side - size) // 2 + np.arange(size)
     edges = np.linspace(0, side, BOX + 1)[:, None]
     overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.clip(overlap, 0, None) * (BOX / side)
+    shares: NDArray[np.float64] = np.clip(overlap, 0, None) * (BOX / side)
+    return shares
 
 
 def is_mnist_like(page):
@@ -57,7 +59,7 @@ def _is_hairline(page):
     return not (rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]).any()
 
 
-def centre_of_mass(image):
+def centre_of_mass(image: NDArray[np.generic]) -> tuple[float, float]:
     """(row, column) of the centre of mass of an image; the centre of the first pixel is at ½."""
     mass = image.sum(dtype=np.float64)
     row = image.sum(axis=1, dtype=np.float64) @ (np.arange(image.shape[0]) + 0.5) / mass
@@ -65,7 +67,7 @@ def centre_of_mass(image):
     return row, column
 
 
-def tight_box(mask):
+def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of what is True in a mask, right and bottom exclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -21,7 +21,8 @@ class Measurement:
     """The answers of a network on n images of `dataset`, which stand at `indices` in its files.
 
     `log_y` (n, k) are the logarithms of the calibrated probabilities, at `temperature`, in float64; what else there is
-    is computed from them. `mistakes` are positions in these arrays, the most confident first.
+    is computed from them. Answers less confident than `threshold` are refused by whoever reads pictures, as no digit;
+    only `accuracy_answered` leaves them out. `mistakes` are positions in these arrays, the most confident first.
     """
 
     dataset: Dataset
@@ -29,6 +30,7 @@ class Measurement:
     indices: NDArray[np.int64]
     classes: tuple[str, ...]
     temperature: float
+    threshold: float
     log_y: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -61,6 +63,19 @@ class Measurement:
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of the accuracy: (low, high)."""
         return metrics.wilson_interval(int(np.trace(self.confusion)), len(self))
+
+    @property
+    def refused(self) -> int:
+        """How many answers are less confident than the threshold."""
+        return int(np.count_nonzero(self.confidence < self.threshold))
+
+    @property
+    def accuracy_answered(self) -> float | None:
+        """The accuracy without what is refused; None where all of it is."""
+        answered = self.confidence >= self.threshold
+        if not answered.any():
+            return None
+        return float((self.answers == self.dataset.labels)[answered].mean())
 
     @property
     def loss(self) -> float:
@@ -130,7 +145,7 @@ def measure(
     dataset, indices = load_split(checkpoint, directory, split, dataset)
     metadata = checkpoint.metadata
     log_y = calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature)
-    return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, log_y)
+    return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, metadata.threshold, log_y)
 
 
 def load_split(
@@ -155,7 +170,7 @@ def load_split(
         return dataset, np.arange(len(dataset))
     if dataset.sha256 != metadata.data_sha256:
         raise DataError(f"{name}: is not what {checkpoint.path} was trained on, so its {split} split is not in there")
-    config = metadata.config
-    train, validation = split_indices(len(dataset), config.training.validation, Streams.from_seed(config.seed).split)
+    rng = Streams.from_seed(metadata.held_out_by).split
+    train, validation = split_indices(len(dataset), metadata.config.training.validation, rng)
     indices = validation if split == "validation" else train
     return dataset.subset(indices), indices

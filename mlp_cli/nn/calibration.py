@@ -12,6 +12,7 @@ from mlp_cli.nn.loss import log_softmax
 
 LOWEST, HIGHEST = 1 / 8, 8.0  # of T: where every image is read rightly, or none, the best T would be 0, or infinite
 HALVINGS = 14  # to 0.0005 in 1/T
+REFUSED = 0.003  # share of answers to digits that may be lost to refuse what is none
 
 
 def calibrated(log_y: Floats, temperature: float) -> Floats:
@@ -33,3 +34,8 @@ def fit_temperature(log_y: Floats, labels: Integers) -> float:
         slope = np.mean((y * log_y).sum(axis=1) - truth, dtype=np.float64)
         low, high = (low, beta) if slope > 0 else (beta, high)
     return float(2 / (low + high))
+
+
+def fit_threshold(log_y: Floats) -> float:
+    """The confidence below which REFUSED of these answers lie, from log ŷ (n, k): what is less sure is no digit."""
+    return float(np.quantile(np.exp(log_y.max(axis=1)), REFUSED))

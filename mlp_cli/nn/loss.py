@@ -1,10 +1,12 @@
 """Softmax and cross-entropy, and the gradient where they meet: ∂L/∂z = ŷ − y.
 
-The letters are those of layers.py. Labels are integers (m,): label t stands for the row y of the
-derivation that is 1 at t and 0 elsewhere, and no such row is ever built.
+The letters are those of layers.py. A row y is any distribution over the k classes: entries that are not negative and
+sum to 1. Labels, integers (m,), stand for rows that are 1 at label t and 0 elsewhere, and those are never built; rows
+that are something else come as an array (m, k).
 """
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mlp_cli.nn.arrays import Floats, Integers
 
@@ -33,23 +35,34 @@ def softmax_jacobian(y: Floats) -> Floats:
     return y[:, :, None] * np.eye(y.shape[1], dtype=y.dtype) - y[:, :, None] * y[:, None, :]
 
 
-def cross_entropy(log_y: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
-    """L = −Σ yⱼ log ŷⱼ of each example, from log-probabilities (m, k) and labels t (m,): (m,).
+def cross_entropy(log_y: Floats, y: Floats | Integers) -> Floats:
+    """L = −Σ yⱼ log ŷⱼ of each example, from log-probabilities (m, k) and y, rows (m, k) or labels t (m,): (m,).
 
-    Without smoothing y is 1 at t and 0 elsewhere, so L = −log ŷₜ. Label smoothing ε takes the share ε of it and
-    spreads it evenly: y is 1 − ε + ε/k at t and ε/k elsewhere (Szegedy et al. 2016, arXiv 1512.00567). The loss of
-    a batch is the mean of these.
+    With labels it is −log ŷₜ. The loss of a batch is the mean of these.
     """
-    losses = -log_y[np.arange(len(labels)), labels]
-    if smoothing:
-        losses = (1 - smoothing) * losses - smoothing * log_y.mean(axis=1)
+    if y.ndim == 1:
+        losses: Floats = -log_y[np.arange(len(y)), y]
+    else:
+        losses = -(y * log_y).sum(axis=1)
     return losses
 
 
-def cross_entropy_dz(log_y: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
+def cross_entropy_dz(log_y: Floats, y: Floats | Integers) -> Floats:
     """∂L/∂z = ŷ − y, one row per example and no 1/m: (m, k)."""
     dz = np.exp(log_y)
-    dz[np.arange(len(labels)), labels] -= 1 - smoothing
-    if smoothing:
-        dz -= smoothing / dz.shape[1]
+    if y.ndim == 1:
+        dz[np.arange(len(y)), y] -= 1
+    else:
+        dz -= y
     return dz
+
+
+def label_rows(k: int, smoothing: float = 0.0, dtype: DTypeLike = np.float32) -> Floats:
+    """The row y of each label from 0 to k − 1 and, as the last, that of an example of no class: (k + 1, k).
+
+    Label smoothing ε takes the share ε of the truth and spreads it evenly: 1 − ε + ε/k at the label and ε/k elsewhere
+    (Szegedy et al. 2016, arXiv 1512.00567). What is of no class has 1/k in every class.
+    """
+    rows = np.full((k + 1, k), 1 / k, dtype)
+    rows[:k] = (1 - smoothing) * np.eye(k) + smoothing / k
+    return rows

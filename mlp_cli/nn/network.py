@@ -151,22 +151,22 @@ class MLP:
     def loss_and_gradients(
         self,
         x: Floats,
-        labels: Integers,
-        smoothing: float = 0.0,
+        y: Floats | Integers,
         dropout: Dropout | None = None,
         gradients: Parameters | None = None,
         buffers: Buffers | None = None,
     ) -> Backpropagated:
-        """One forward and one backward pass on images x (m, sizes[0]) with labels (m,): what a training step needs.
+        """One forward and one backward pass on images x (m, sizes[0]) with labels (m,) or rows y (m, k), see loss.py:
+        what a training step needs.
 
-        `smoothing` is that of the labels, see loss.py; `gradients` and `buffers` are overwritten when given.
+        `gradients` and `buffers` are overwritten when given.
         """
         buffers = buffers or self.buffers(len(x))
         a = self.forward(x, buffers, dropout)
         log_y = log_softmax(a[-1])
-        dz = cross_entropy_dz(log_y, labels, smoothing)
+        dz = cross_entropy_dz(log_y, y)
         gradients = self.backward(a, dz, gradients, buffers, dropout)
-        return Backpropagated(cross_entropy(log_y, labels, smoothing), log_y, gradients)
+        return Backpropagated(cross_entropy(log_y, y), log_y, gradients)
 
     def loss(self, x: Floats, labels: ArrayLike) -> float:
         """Mean cross-entropy of images x (m, sizes[0]) with labels (m,): a float, in nats."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlp_cli.nn.arrays import Floats, Integers
 from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
-from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax, softmax, softmax_jacobian
+from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, label_rows, log_softmax, softmax, softmax_jacobian
 from mlp_cli.nn.network import MLP, Parameters
 from mlp_cli.nn.optim import OPTIMIZERS, SGD
 from mlp_cli.proof.differences import directional_derivative, largest_error, numerical_gradient
@@ -115,15 +115,13 @@ def _softmax(z: Floats) -> Floats:
     return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
 
 
-def _rows(labels: Integers, smoothing: float = 0.0) -> Floats:
+def _rows(labels: Integers) -> Floats:
     """The rows y that integer labels stand for."""
-    y = np.full((len(labels), K), smoothing / K)
-    y[np.arange(len(labels)), labels] += 1 - smoothing
-    return y
+    return np.where(labels[:, None] == np.arange(K), 1.0, 0.0)
 
 
-def _losses(z: Floats, labels: Integers, smoothing: float = 0.0) -> Floats:
-    return -(_rows(labels, smoothing) * np.log(_softmax(z))).sum(axis=1)
+def _losses(z: Floats, y: Floats) -> Floats:
+    return -(y * np.log(_softmax(z))).sum(axis=1)
 
 
 _G: dict[str, Callable[[Floats], Floats]] = {
@@ -152,13 +150,22 @@ def _check_softmax(rng: np.random.Generator) -> Compared:
     return (z,), softmax(far), _softmax(z)
 
 
-def _check_losses(smoothing: float) -> Check:
+def _check_losses(has_labels: bool) -> Check:
     def check(rng: np.random.Generator) -> Compared:
-        z, labels = *_normal(rng, (M, K)), _labels(rng)
+        (z,), (y, rows) = _normal(rng, (M, K)), _truth(rng, has_labels)
         log_y = np.log(_softmax(z))
-        return (log_y,), cross_entropy(log_y, labels, smoothing), _losses(z, labels, smoothing)
+        return (log_y,), cross_entropy(log_y, y), _losses(z, rows)
 
     return check
+
+
+def _truth(rng: np.random.Generator, has_labels: bool) -> tuple[Floats | Integers, Floats]:
+    """Labels and the rows that they stand for, or any rows twice."""
+    if has_labels:
+        labels = _labels(rng)
+        return labels, _rows(labels)
+    rows = _softmax(*_normal(rng, (M, K)))
+    return rows, rows
 
 
 def _check_jacobian(is_diagonal: bool) -> Check:
@@ -177,13 +184,13 @@ def _check_jacobian(is_diagonal: bool) -> Check:
     return check
 
 
-def _check_dz(smoothing: float) -> Check:
+def _check_dz(has_labels: bool) -> Check:
     def check(rng: np.random.Generator) -> Compared:
-        z, labels = *_normal(rng, (M, K)), _labels(rng)
+        (z,), (y, rows) = _normal(rng, (M, K)), _truth(rng, has_labels)
         log_y = np.log(_softmax(z))
         # The sum leaves row i of the gradient to example i.
-        numerical = numerical_gradient(lambda: _losses(z, labels, smoothing).sum(), z)
-        return (log_y,), cross_entropy_dz(log_y, labels, smoothing), numerical
+        numerical = numerical_gradient(lambda: float(_losses(z, rows).sum()), z)
+        return (log_y,), cross_entropy_dz(log_y, y), numerical
 
     return check
 
@@ -294,12 +301,12 @@ _CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
     (DEFINITION, "a = 1 / (1 + e⁻ᶻ)", ACTIVATIONS["sigmoid"].g, _check_g("sigmoid")),
     (DEFINITION, "a = tanh z", ACTIVATIONS["tanh"].g, _check_g("tanh")),
     (DEFINITION, "ŷ = softmax(z⁽³⁾)", softmax, _check_softmax),
-    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ", cross_entropy, _check_losses(0.0)),
-    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed", cross_entropy, _check_losses(SMOOTHING)),
+    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ", cross_entropy, _check_losses(has_labels=True)),
+    (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ, any y", cross_entropy, _check_losses(has_labels=False)),
     (DIFFERENCES, "∂ŷₜ/∂zₜ = ŷₜ (1 − ŷₜ)", softmax_jacobian, _check_jacobian(True)),
     (DIFFERENCES, "∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ", softmax_jacobian, _check_jacobian(False)),
-    (DIFFERENCES, "dz⁽³⁾ = ŷ − y", cross_entropy_dz, _check_dz(0.0)),
-    (DIFFERENCES, "dz⁽³⁾ = ŷ − y, y smoothed", cross_entropy_dz, _check_dz(SMOOTHING)),
+    (DIFFERENCES, "dz⁽³⁾ = ŷ − y", cross_entropy_dz, _check_dz(has_labels=True)),
+    (DIFFERENCES, "dz⁽³⁾ = ŷ − y, any y", cross_entropy_dz, _check_dz(has_labels=False)),
     (DIFFERENCES, "dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾", linear_dW, _check_dW),
     (DIFFERENCES, "db⁽ˡ⁾ = (1/m) Σ dzᵢ⁽ˡ⁾", linear_db, _check_db),
     (DIFFERENCES, "da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ", linear_da, _check_da),
@@ -371,13 +378,14 @@ def _network(
     farthest = np.argsort(-_distance_from_kinks(network, x, masks))[:m]
     x, labels = x[farthest], labels[farthest]
     dropout = Dropout(share, [mask[farthest] for mask in masks]) if share else None
+    y = label_rows(sizes[-1], smoothing, np.float64)[labels] if smoothing else labels
     buffers = network.buffers(m)
 
     def loss() -> float:
         z = network.forward(x, buffers, dropout)[-1]
-        return float(cross_entropy(log_softmax(z), labels, smoothing).mean())
+        return float(cross_entropy(log_softmax(z), y).mean())
 
-    return network, network.loss_and_gradients(x, labels, smoothing, dropout, buffers=buffers).gradients, loss
+    return network, network.loss_and_gradients(x, y, dropout, buffers=buffers).gradients, loss
 
 
 def _distance_from_kinks(network: MLP, a: Floats, masks: list[Floats]) -> Floats:

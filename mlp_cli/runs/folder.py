@@ -88,7 +88,7 @@ class Run:
         """What its epochs have taken."""
         return sum(record.seconds for record in self.records)
 
-    def start(self, state: State, threads: int, command: Sequence[str]) -> None:
+    def start(self, state: State, threads: int, command: Sequence[str], teacher_sha256: str | None = None) -> None:
         """Write every file of a run that has not made a step yet."""
         self.facts = {
             "outcome": "running",
@@ -102,6 +102,7 @@ class Run:
                 "directory": self.dataset.directory and str(Path(self.dataset.directory).resolve()),
                 "sha256": self.dataset.sha256,
             },
+            "teacher": teacher_sha256,
             **environment(),
             "resumed": [],
         }
@@ -179,6 +180,8 @@ class Run:
             val_accuracy=latest and latest.val_accuracy,
             val_loss=latest and latest.val_loss,
             temperature=state.temperature,
+            threshold=state.threshold,
+            split_seed=state.split_seed,
             progress=state.progress_to_save() if for_resume else None,
         )
         return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})

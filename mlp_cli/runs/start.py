@@ -1,6 +1,7 @@
 """How a run starts: a new one, or one that is taken up again where it was stopped."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from mlp_cli.config import Config, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, load_dataset
 from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
-from mlp_cli.model.find import CONFIG, LAST
+from mlp_cli.model.find import CONFIG, LAST, find_model
 from mlp_cli.runs.folder import Lock, Run, make_directory, read_facts
 from mlp_cli.training.data import Data
 from mlp_cli.training.loop import Plan, Record, out_of_patience
@@ -50,12 +51,13 @@ def begin(
     """
     dataset = _loaded(data)
     threads = limit_threads(threads)
-    examples = Data.split(dataset, config)
+    teacher, teacher_sha256 = _teacher(config, dataset)
+    examples = Data.split(dataset, config, teacher)
     state = State.new(config, examples)
     directory = make_directory(out)
     try:
         run = Run(directory, Lock(directory), config, dataset)
-        run.start(state, threads, command)
+        run.start(state, threads, command, teacher_sha256)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
@@ -85,7 +87,10 @@ def resume(
         config = load_config(directory / CONFIG if config_name is None else config_name, assignments, **(options or {}))
         _check_configuration(checkpoint, config)
         dataset = _loaded(facts["data"].get("directory") if data is None else data)
-        examples = Data.split(dataset, config)
+        teacher, teacher_sha256 = _teacher(config, dataset)
+        if facts.get("teacher") != teacher_sha256:
+            raise RunError(f"{directory}: its teacher, {config.training.teacher}, is another file now; put it back")
+        examples = Data.split(dataset, config, teacher)
         _check_data(checkpoint, config, examples)
 
         threads = limit_threads(facts["threads"] if threads is None else threads)
@@ -102,6 +107,20 @@ def resume(
 
 def _loaded(data: str | Dataset | None) -> Dataset:
     return data if isinstance(data, Dataset) else load_dataset("train", data)
+
+
+def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str | None]:
+    """The network that training.teacher names, if any, and the sha256 of its file. Raises ConfigError for one that
+    cannot teach what is in these data, ModelError for one that cannot be read."""
+    model = config.training.teacher
+    if not model:
+        return None, None
+    path = find_model(model)
+    teacher = load_checkpoint(path)
+    if (teacher.metadata.image_shape, teacher.metadata.classes) != (dataset.image_shape, dataset.classes):
+        known = f"has learned {teacher.metadata.data}, and {dataset.name} has other images or classes"
+        raise ConfigError(f"training.teacher = {model!r}: {known}")
+    return teacher, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
@@ -125,7 +144,7 @@ def _check_data(checkpoint: Checkpoint, config: Config, data: Data) -> None:
     if (dataset.sha256, dataset.classes) != (metadata.data_sha256, metadata.classes):
         where = dataset.directory or "the bundled MNIST"
         raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {where}")
-    steps_per_epoch = Plan(config, len(data.train_indices)).steps_per_epoch
+    steps_per_epoch = Plan(config, len(data.examples)).steps_per_epoch
     if not metadata.epoch * steps_per_epoch <= metadata.step <= (metadata.epoch + 1) * steps_per_epoch:
         raise ModelError(f"{checkpoint.path}: its step {metadata.step} is not in its epoch; it cannot be resumed")
     if metadata.step > config.training.epochs * steps_per_epoch:

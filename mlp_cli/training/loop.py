@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config
-from mlp_cli.data.batches import AHEAD, Batch, Minibatches, ahead
+from mlp_cli.data.batches import AHEAD, Minibatches, ahead
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DivergedError
 from mlp_cli.model.answers import log_probabilities, loss_and_accuracy
 from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy
-from mlp_cli.nn.calibration import fit_temperature
+from mlp_cli.nn.calibration import calibrated, fit_temperature, fit_threshold
 from mlp_cli.nn.network import Buffers
 from mlp_cli.training.data import Data
 from mlp_cli.training.state import State
+from mlp_cli.training.targets import Target, Targets
+
+TargetedBatch = tuple[NDArray[np.float32], NDArray[np.int64], Target]  # inputs, labels, and what is learned of them
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
@@ -27,9 +30,10 @@ DIVERGED = 100
 class Record(NamedTuple):
     """An epoch in numbers: a row of metrics.csv, its columns in order.
 
-    Loss and accuracy of training are means over the epoch's examples as they were trained on (warped, with dropout),
-    each taken just before the step it contributed to. `learning_rate` is that of the epoch's last step. Losses are
-    cross-entropies in nats, without label smoothing.
+    Loss and accuracy of training are means over the epoch's images of the data set as they were trained on (warped,
+    with dropout), each taken just before the step it contributed to; pictures of no digit do not count.
+    `learning_rate` is that of the epoch's last step. Losses are cross-entropies with the labels, in nats, whatever was
+    learned in their place.
     """
 
     epoch: int
@@ -53,7 +57,7 @@ class Record(NamedTuple):
 
 
 class Plan:
-    """What the configuration says of each step of a run of `n` training images."""
+    """What the configuration says of each step of a run of epochs of `n` examples."""
 
     def __init__(self, config: Config, n: int) -> None:
         self.training, self.augmentation = config.training, config.augmentation
@@ -76,26 +80,26 @@ class Plan:
 class Batches:
     """The minibatches of a run, made by a thread `in_background` or in the loop: the numbers are the same.
 
-    Without warps, making a batch is too little work to be worth a thread.
+    Without warps or a teacher, making a batch is too little work to be worth a thread.
     """
 
     def __init__(self, state: State, data: Data, config: Config, in_background: bool | None = None) -> None:
         strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
         warps = any(strengths._replace(smoothness=0))
         warp = Warp(data.dataset.image_shape, strengths, config.augmentation.groups) if warps else None
-        self._in_background = warps if in_background is None else in_background
+        self._targets = Targets(len(data.dataset.classes), config.training, data.teacher, state.mean)
+        self._in_background = bool(warps or data.teacher) if in_background is None else in_background
         keep = AHEAD + 2 if self._in_background else 0
-        self._minibatches = Minibatches(
-            data.dataset, data.train_indices, config.training.batch_size, warp, state.mean, keep
-        )
+        self._minibatches = Minibatches(data.examples, config.training.batch_size, warp, state.mean, keep)
 
-    def to_come(self, state: State, plan: Plan) -> AbstractContextManager[Iterator[Batch]]:
+    def to_come(self, state: State, plan: Plan) -> AbstractContextManager[Iterator[TargetedBatch]]:
         """A context with the minibatches of the present epoch that are still to come."""
         first_step = state.epoch * plan.steps_per_epoch
         epoch = self._minibatches.epoch(
             state.streams.batches, lambda number: plan.strength(first_step + number), skip=state.step - first_step
         )
-        return ahead(epoch) if self._in_background else nullcontext(epoch)
+        batches = ((inputs, labels, self._targets(inputs, labels)) for inputs, labels in epoch)
+        return ahead(batches) if self._in_background else nullcontext(batches)
 
 
 def fit(
@@ -112,19 +116,18 @@ def fit(
     loop itself, whichever is faster unless it is said; the numbers are the same. Raises DivergedError as soon as a
     loss is absurd.
     """
-    n = len(data.train_indices)
-    plan = Plan(config, n)
+    plan = Plan(config, len(data.examples))
     batches = Batches(state, data, config, in_background)
     gradients = Parameters(state.network.sizes)
-    buffers = state.network.buffers(min(config.training.batch_size, n))
+    buffers = state.network.buffers(min(config.training.batch_size, len(data.examples)))
 
     while state.epoch < config.training.epochs and not out_of_patience(state, config):
         started = time.perf_counter()
         # numpy's warnings are silenced: the check of the loss says it better
         with batches.to_come(state, plan) as minibatches, np.errstate(over="ignore", invalid="ignore"):
-            for inputs, labels in minibatches:
+            for inputs, labels, y in minibatches:
                 learning_rate = plan.learning_rate(state.step)
-                loss = _step(state, inputs, labels, learning_rate, config, gradients, buffers)
+                loss = _step(state, inputs, labels, y, learning_rate, config, gradients, buffers)
                 _check(loss, state, learning_rate)
                 if after_step:
                     after_step(state, loss)
@@ -133,6 +136,8 @@ def fit(
         learning_rate = plan.learning_rate(state.step - 1)  # of the last step, also where it was taken before resuming
         _check(val_loss, state, learning_rate)
         temperature = fit_temperature(log_y, data.validation.labels)
+        threshold = fit_threshold(calibrated(log_y, temperature)) if data.examples.nondigits else 0.0
+        n = len(data.examples.indices)
         record = Record(
             epoch=state.epoch + 1,
             step=state.step,
@@ -143,7 +148,7 @@ def fit(
             val_accuracy=val_accuracy,
             seconds=time.perf_counter() - started,
         )
-        state.end_epoch(val_accuracy, temperature)
+        state.end_epoch(val_accuracy, temperature, threshold)
         yield record
 
 
@@ -157,6 +162,7 @@ def _step(
     state: State,
     inputs: NDArray[np.float32],
     labels: NDArray[np.int64],
+    y: Target,
     learning_rate: float,
     config: Config,
     gradients: Parameters,
@@ -166,14 +172,16 @@ def _step(
     network, share, dropout = state.network, config.training.dropout, None
     if share:
         dropout = Dropout.draw(state.streams.dropout, len(labels), network.sizes[1:-1], share)
-    smoothing = config.training.label_smoothing
-    _, log_y, gradients = network.loss_and_gradients(inputs, labels, smoothing, dropout, gradients, buffers)
+    _, log_y, gradients = network.loss_and_gradients(inputs, y, dropout, gradients, buffers)
     state.take_step(gradients, learning_rate)
 
+    digits = labels < log_y.shape[1]
+    if not digits.all():
+        log_y, labels = log_y[digits], labels[digits]
     loss = float(cross_entropy(log_y, labels).sum())
     state.progress.epoch_loss += loss
     state.progress.epoch_correct += int(np.count_nonzero(log_y.argmax(axis=1) == labels))
-    return loss / len(labels)
+    return loss / max(len(labels), 1)
 
 
 def _check(loss: float, state: State, learning_rate: float) -> None:

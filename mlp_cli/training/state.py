@@ -20,8 +20,9 @@ STEPS_BETWEEN_FLUSHES = 64
 
 @dataclass
 class State:
-    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones, `temperature` is
-    that of the last validation. `mean` (pixels,), if there is one, is taken from the inputs that the network trains on.
+    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones, `temperature`
+    and `threshold` are those of the last validation, on images held out by `split_seed`. `mean` (pixels,), if there is
+    one, is taken from the inputs that the network trains on.
     """
 
     network: MLP
@@ -32,6 +33,8 @@ class State:
     epoch: int = 0
     step: int = 0
     temperature: float = 1.0
+    threshold: float = 0.0
+    split_seed: int = 0
     mean: NDArray[np.float32] | None = None
 
     @classmethod
@@ -43,7 +46,7 @@ class State:
         sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
         network = MLP(sizes, config.network.activation, streams.weights)
         progress = Progress(batches_rng=_get(streams.batches), dropout_rng=_get(streams.dropout))
-        return cls(network, *_movers(config, network), streams, progress, mean=mean)
+        return cls(network, *_movers(config, network), streams, progress, mean=mean, split_seed=data.split_seed)
 
     @classmethod
     def restore(cls, checkpoint: Checkpoint) -> "State":
@@ -60,7 +63,9 @@ class State:
         if metadata.progress.best_epoch > metadata.epoch:
             raise ModelError(f"{checkpoint.path}: its progress is damaged, so it cannot be resumed")
         movers = _movers(metadata.config, network)
-        state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step, metadata.temperature)
+        state = cls(network, *movers, streams, metadata.progress, metadata.epoch, metadata.step)
+        state.temperature, state.threshold = metadata.temperature, metadata.threshold
+        state.split_seed = metadata.held_out_by
         if metadata.config.training.center_inputs:
             state.mean = np.empty(network.sizes[0], np.float32)
         for name, tensor in state.tensors().items():
@@ -90,10 +95,10 @@ class State:
         if self.average:
             self.average.update(self.step)
 
-    def end_epoch(self, val_accuracy: float, temperature: float) -> None:
+    def end_epoch(self, val_accuracy: float, temperature: float, threshold: float) -> None:
         """Note an epoch that has ended with these of its validation, and begin the next one."""
         self.epoch += 1
-        self.temperature = temperature
+        self.temperature, self.threshold = temperature, threshold
         progress = self.progress
         if val_accuracy > progress.best_accuracy:
             progress.improved_epoch = self.epoch

@@ -2,14 +2,16 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from samples import blobs, write_data
 
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.checkpoint import load_checkpoint, to_bytes
 
 
 @pytest.fixture
@@ -40,7 +42,8 @@ def test_eval_measures_what_the_network_answers_on_the_test_files(trained, mlp, 
     assert [row["images"] for row in values["per_class"]] == np.bincount(test.labels).tolist()
     assert values["accuracy_interval"][0] < values["accuracy"] < values["accuracy_interval"][1]
     assert list(values) == [
-        "model", "data", "split", "images", "temperature", "accuracy", "accuracy_interval", "loss", "brier",
+        "model", "data", "split", "images", "temperature", "accuracy", "accuracy_interval",
+        "threshold", "refused", "accuracy_answered", "loss", "brier",
         "calibration_error", "calibration", "per_class", "confusion", "confused", "mistakes", "worst",
     ]  # fmt: skip
 
@@ -265,3 +268,26 @@ def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatc
     result = mlp("eval", "run", "--data", data, "--errors", "wrong")
     assert result.err.splitlines()[-1] == "mlp: wrong: cannot be written: File exists: .wrong.part"
     assert os.listdir(".wrong.part") == []
+
+
+def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data):
+    checkpoint = load_checkpoint("run/best.safetensors")
+    plain = json.loads(mlp("eval", "run", "--data", data, "--json").out)
+    assert (plain["threshold"], plain["refused"], plain["accuracy_answered"]) == (0, 0, plain["accuracy"])
+    assert "refused" not in mlp("eval", "run", "--data", data).out
+
+    test = load_dataset("test", data)
+    z = checkpoint.network.forward(test.images.astype(np.float32) / 255)[-1].astype(float)
+    y = np.exp(z / checkpoint.metadata.temperature)
+    confidence = y.max(axis=1) / y.sum(axis=1)
+    threshold = float(np.sort(confidence)[20:22].mean())  # between the 21st and the 22nd: 21 lie below
+    metadata = msgspec.structs.replace(checkpoint.metadata, threshold=threshold)
+    Path("strict.safetensors").write_bytes(to_bytes(checkpoint.network, metadata))
+    values = json.loads(mlp("eval", "strict.safetensors", "--data", data, "--json").out)
+    right = (z.argmax(axis=1) == test.labels)[confidence > threshold].mean()
+    assert (values["threshold"], values["refused"], values["accuracy_answered"]) == (threshold, 21, right)
+    assert values["accuracy"] == plain["accuracy"] < right
+    line = (
+        f"refused            21.00% as no digit, below confidence {threshold:.3f}; {right:.2%} of the others are right"
+    )
+    assert line in mlp("eval", "strict.safetensors", "--data", data).out.splitlines()

@@ -7,6 +7,7 @@ import pytest
 
 from mlp_cli.data.batches import AHEAD, Minibatches, ahead, to_inputs
 from mlp_cli.data.datasets import Dataset
+from mlp_cli.data.examples import Examples
 from mlp_cli.data.warps import Strengths, Warp
 
 
@@ -21,10 +22,14 @@ def dataset():
 INDICES = np.arange(10, 50)
 
 
+def examples(dataset):
+    return Examples(dataset.images, dataset.labels, INDICES)
+
+
 def epoch(dataset, seed=0, **options):
     """The epoch as a list of (inputs, labels), copied out of the buffer."""
     rng = np.random.default_rng(seed)
-    return [(x.copy(), y.copy()) for x, y in Minibatches(dataset, INDICES, 16).epoch(rng, **options)]
+    return [(x.copy(), y.copy()) for x, y in Minibatches(examples(dataset), 16).epoch(rng, **options)]
 
 
 def test_an_epoch_has_every_example_once_in_full_batches_and_a_last_smaller_one(dataset):
@@ -41,7 +46,7 @@ def test_images_stay_with_their_labels_and_become_float32_from_0_to_1(dataset):
 
 def test_examples_are_shuffled_not_only_batches(dataset):
     rng = np.random.default_rng(0)
-    first, second = ([set(y) for _, y in Minibatches(dataset, INDICES, 16).epoch(rng)] for _ in range(2))
+    first, second = ([set(y) for _, y in Minibatches(examples(dataset), 16).epoch(rng)] for _ in range(2))
     assert not any(batch in second for batch in first)  # other company in the next epoch
     assert first[0] != set(range(10, 26))
 
@@ -69,7 +74,7 @@ WARP = Strengths(rotation=20, scale=0.2, shear=0.2, shift=1, elastic=1, smoothne
 def warped_epoch(dataset, in_background, skip=0):
     rng = np.random.default_rng(3)
     keep = AHEAD + 2 if in_background else 0
-    batches = Minibatches(dataset, INDICES, 16, Warp((1, 3), WARP, groups=2), keep=keep).epoch(rng, skip=skip)
+    batches = Minibatches(examples(dataset), 16, Warp((1, 3), WARP, groups=2), keep=keep).epoch(rng, skip=skip)
     if not in_background:
         return [(x.copy(), y.copy()) for x, y in batches], rng
     with ahead(batches) as made:

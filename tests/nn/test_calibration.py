@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlp_cli.nn import cross_entropy, log_softmax
-from mlp_cli.nn.calibration import HIGHEST, LOWEST, calibrated, fit_temperature
+from mlp_cli.nn.calibration import HIGHEST, LOWEST, calibrated, fit_temperature, fit_threshold
 
 
 def draw(temperature, n=20_000, k=10):
@@ -37,3 +37,10 @@ def test_where_all_is_right_or_all_is_wrong_the_temperature_stays_within_its_bou
     log_y = log_softmax(np.array([[5.0, 0.0], [0.0, 5.0]]))
     assert fit_temperature(log_y, np.array([0, 1])) == pytest.approx(LOWEST, rel=0.01)
     assert fit_temperature(log_y, np.array([1, 0])) == pytest.approx(HIGHEST, rel=0.01)
+
+
+def test_the_threshold_refuses_three_answers_of_a_thousand():
+    confidence = np.linspace(0.4, 0.999, 1000)
+    log_y = np.log(np.stack([confidence, 1 - confidence], axis=1)[np.random.default_rng(0).permutation(1000)])
+    below = np.exp(log_y).max(axis=1) < fit_threshold(log_y)
+    assert below.sum() == 3

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.nn import cross_entropy, cross_entropy_dz, log_softmax, softmax
+from mlp_cli.nn import cross_entropy, cross_entropy_dz, label_rows, log_softmax, softmax
 from mlp_cli.nn.loss import softmax_jacobian
 from mlp_cli.proof.differences import numerical_gradient, relative_error
 
@@ -68,12 +68,30 @@ def test_cross_entropy_is_minus_the_log_probability_of_the_label():
     np.testing.assert_allclose(cross_entropy(log_y, np.array([1, 0])), [-math.log(0.75), math.log(2)], rtol=1e-15)
 
 
-def test_label_smoothing_is_cross_entropy_against_the_smoothed_row(z):
-    smoothing, k = 0.2, z.shape[1]
-    y = np.full(z.shape, smoothing / k)
-    y[np.arange(len(z)), LABELS] += 1 - smoothing
-    expected = -(y * np.log(softmax(z))).sum(axis=1)
-    np.testing.assert_allclose(cross_entropy(log_softmax(z), LABELS, smoothing), expected, rtol=1e-12)
+def test_any_distribution_may_be_learned(z):
+    y = np.random.default_rng(1).dirichlet(np.ones(z.shape[1]), len(z))
+    expected = [-sum(p * math.log(q) for p, q in zip(*rows, strict=True)) for rows in zip(y, softmax(z), strict=True)]
+    np.testing.assert_allclose(cross_entropy(log_softmax(z), y), expected, rtol=1e-12)
 
-    numerical = numerical_gradient(lambda: cross_entropy(log_softmax(z), LABELS, smoothing).sum(), z)
-    assert relative_error(cross_entropy_dz(log_softmax(z), LABELS, smoothing), numerical) <= 1e-7
+    numerical = numerical_gradient(lambda: cross_entropy(log_softmax(z), y).sum(), z)
+    assert relative_error(cross_entropy_dz(log_softmax(z), y), numerical) <= 1e-7
+
+
+def test_labels_and_the_rows_they_stand_for_are_the_same(z):
+    log_y, rows = log_softmax(z), label_rows(z.shape[1], dtype=np.float64)[LABELS]
+    np.testing.assert_allclose(cross_entropy(log_y, rows), cross_entropy(log_y, LABELS), rtol=1e-15)
+    np.testing.assert_allclose(cross_entropy_dz(log_y, rows), cross_entropy_dz(log_y, LABELS), rtol=1e-15, atol=1e-16)
+
+
+def test_label_smoothing_spreads_its_share_evenly_and_no_class_has_one_kth_of_each():
+    # ε = 0.2 of 4 classes: 1 − 0.2 + 0.2/4 = 0.85 at the label, 0.2/4 = 0.05 elsewhere
+    a, b = 0.85, 0.05
+    expected = [[a, b, b, b], [b, a, b, b], [b, b, a, b], [b, b, b, a], [0.25] * 4]
+    np.testing.assert_allclose(label_rows(4, smoothing=0.2), expected, rtol=1e-6)
+
+
+def test_what_is_of_no_class_is_learned_where_all_logits_are_equal():
+    y = label_rows(4)[[4, 4]]
+    dz = cross_entropy_dz(log_softmax(np.array([[0.0, 0, 0, 0], [9, 0, 0, 0]])), y)
+    assert (dz[0] == 0).all()
+    assert (np.sign(dz[1]) == [1, -1, -1, -1]).all()  # the step goes the other way: the largest logit down

@@ -44,12 +44,12 @@ BUGS = {
         ["ŷ = softmax(z⁽³⁾)"],
     ),
     "sign of the loss": (
-        "loss", "losses = -log_y", "losses = log_y",
-        ["Lᵢ = −Σ yⱼ log ŷⱼ", "Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed"],
+        "loss", "= -log_y[", "= log_y[",
+        ["Lᵢ = −Σ yⱼ log ŷⱼ"],
     ),
-    "sum for mean over the classes": (
-        "loss", "log_y.mean(axis=1)", "log_y.sum(axis=1)",
-        ["Lᵢ = −Σ yⱼ log ŷⱼ, y smoothed"],
+    "mean for sum over the classes": (
+        "loss", "-(y * log_y).sum(axis=1)", "-(y * log_y).mean(axis=1)",
+        ["Lᵢ = −Σ yⱼ log ŷⱼ, any y"],
     ),
     "ŷ for ŷ(1 − ŷ)": (
         "loss", "- y[:, :, None] * y[:, None, :]", "- y[:, :, None] * y[:, None, :] * (1 - np.eye(y.shape[1]))",
@@ -60,16 +60,16 @@ BUGS = {
         ["∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ"],
     ),
     "ŷ + y": (
-        "loss", "labels] -= 1 - smoothing", "labels] += 1 - smoothing",
-        ["dz⁽³⁾ = ŷ − y", "dz⁽³⁾ = ŷ − y, y smoothed"],
+        "loss", "y] -= 1", "y] += 1",
+        ["dz⁽³⁾ = ŷ − y"],
     ),
     "1/m in dz": (
-        "loss", "dz = np.exp(log_y)", "dz = np.exp(log_y) / len(labels)",
-        ["dz⁽³⁾ = ŷ − y", "dz⁽³⁾ = ŷ − y, y smoothed"],
+        "loss", "dz = np.exp(log_y)", "dz = np.exp(log_y) / len(y)",
+        ["dz⁽³⁾ = ŷ − y", "dz⁽³⁾ = ŷ − y, any y"],
     ),
-    "smoothing not spread": (
-        "loss", "        dz -= smoothing / dz.shape[1]\n", "        pass\n",
-        ["dz⁽³⁾ = ŷ − y, y smoothed"],
+    "rows y left out": (
+        "loss", "        dz -= y\n", "        pass\n",
+        ["dz⁽³⁾ = ŷ − y, any y"],
     ),
     "dropped 1/m in dW": ("layers", *first(LINEAR_DW, "dz = dz * len(dz)"), ["dW⁽ˡ⁾ = (1/m) (a⁽ˡ⁻¹⁾)ᵀ dz⁽ˡ⁾"]),
     "1/h for 1/m in dW": (
@@ -167,7 +167,7 @@ ALL = {"relu", "sigmoid", "tanh"}
         ("missing transpose in dW", ALL, "anything"),  # no layer is square here: it raises
         ("weights of the layer below", ALL, "anything"),
         ("sigmoid's derivative without 1 − a", {"sigmoid"}, "anything"),
-        ("smoothing not spread", ALL, "smoothing"),
+        ("rows y left out", ALL, "smoothing"),
         ("mask dropped in backward", ALL, "dropout"),
     ],
 )

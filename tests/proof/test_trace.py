@@ -26,7 +26,7 @@ def trained_gradients(network, x, labels):
     """The gradients that a step of training hands to the optimiser for these examples: a vector."""
     config = load_config("plain")
     state = State(network, Witness(), None, Streams.from_seed(0), Progress(batches_rng={}, dropout_rng={}))
-    _step(state, x, labels, 0.1, config, Parameters(network.sizes), network.buffers(128))
+    _step(state, x, labels, labels, 0.1, config, Parameters(network.sizes), network.buffers(128))
     return state.optimizer.gradients
 
 

@@ -5,10 +5,13 @@ import pytest
 from samples import BASE
 
 from mlp_cli.config import load_config
+from mlp_cli.data import examples
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.warps import Warp
 from mlp_cli.errors import DivergedError
+from mlp_cli.model.answers import log_probabilities
 from mlp_cli.nn import MLP, SCHEDULES, SGD, Parameters, log_softmax
+from mlp_cli.nn.calibration import calibrated, fit_threshold
 from mlp_cli.training.data import Data
 from mlp_cli.training.loop import Plan, _check, fit
 from mlp_cli.training.state import State
@@ -39,8 +42,8 @@ def test_one_full_batch_step_moves_every_parameter_by_minus_rate_times_gradient(
     # the gradient of the 400 training images, in float64 and by central differences
     witness = MLP.blank(state.network.sizes, dtype=np.float64)
     witness.parameters.flat[...] = before
-    x = split.dataset.images[split.train_indices] / 255
-    labels = split.dataset.labels[split.train_indices]
+    x = split.dataset.images[split.examples.indices] / 255
+    labels = split.dataset.labels[split.examples.indices]
     moved = state.network.parameters.flat - before
     for i in np.random.default_rng(0).choice(before.size, 40, replace=False):
         unit = np.zeros(before.size)
@@ -108,8 +111,8 @@ def test_centered_inputs_train_on_images_less_their_mean_and_give_a_network_for_
     witness.parameters.flat[...] = state.network.parameters.flat
     list(fit(state, split, config))
 
-    x = (split.dataset.images[split.train_indices] / 255).astype(np.float32)
-    labels = split.dataset.labels[split.train_indices]
+    x = (split.dataset.images[split.examples.indices] / 255).astype(np.float32)
+    labels = split.dataset.labels[split.examples.indices]
     mean = x.mean(axis=0)  # of the training images alone
     assert np.abs(mean - split.dataset.images.mean(axis=0) / 255).max() > 1e-3
     for _ in range(3):
@@ -122,8 +125,8 @@ def test_centered_inputs_train_on_images_less_their_mean_and_give_a_network_for_
 
 def test_validation_images_are_never_trained_on(data):
     _, split, _ = start(data)
-    assert len(split.train_indices) == 400
-    held_out = np.setdiff1d(np.arange(500), split.train_indices)
+    assert len(split.examples.indices) == 400
+    held_out = np.setdiff1d(np.arange(500), split.examples.indices)
     held_out_images = {split.dataset.images[i].tobytes() for i in held_out}
     assert {image.tobytes() for image in split.validation.images} == held_out_images
 
@@ -158,7 +161,7 @@ def test_what_is_validated_is_the_network_that_is_kept(data):
     kept = MLP.blank(state.network.sizes, dtype=np.float64)
     kept.parameters.flat[...] = average
     x, labels = split.validation.images / 255, split.validation.labels
-    mean = split.dataset.images[split.train_indices].mean(axis=0) / 255
+    mean = split.dataset.images[split.examples.indices].mean(axis=0) / 255
     assert record.val_loss == pytest.approx(kept.loss(x - mean, labels), rel=1e-5)
     answers = log_softmax(kept.forward(x - mean)[-1]).argmax(axis=1)
     assert record.val_accuracy == (answers == labels).mean()
@@ -203,3 +206,41 @@ def test_a_hundred_times_the_loss_of_guessing_is_divergence(data, loss, is_absur
     _, _, state = start(data)  # 4 classes: log 4 = 1.3863
     with pytest.raises(DivergedError) if is_absurd else nullcontext():
         _check(loss, state, 0.1)
+
+
+def digits(monkeypatch, *assignments):
+    """A short run on 700 images of MNIST."""
+    monkeypatch.setattr(examples, "POOL", 50)
+    dataset = load_dataset("train").subset(np.arange(700))
+    config = load_config(BASE, [*SETTINGS, "training.epochs=1", *assignments])
+    split = Data.split(dataset, config)
+    return config, split, State.new(config, split)
+
+
+def test_pictures_of_no_digit_are_learned_and_do_not_count_in_the_accuracy(monkeypatch):
+    config, split, state = digits(monkeypatch, "training.nondigits=0.5", "training.learning_rate=1e-9")
+    (record,) = fit(state, split, config)
+    assert record.step == 29  # 600 images and 300 pictures of no digit in batches of 32
+    # At this rate the network stays as it is: what it gets right among the 600 is counted, whatever else there is.
+    log_y = log_probabilities(state.network, split.dataset.images[split.examples.indices])
+    labels = split.dataset.labels[split.examples.indices]
+    assert record.train_accuracy == (log_y.argmax(axis=1) == labels).mean()
+    assert record.train_loss == pytest.approx(-log_y[np.arange(600), labels].mean(), rel=1e-5)
+
+
+def test_learning_what_is_no_digit_makes_the_network_unsure_of_it(monkeypatch):
+    config, split, state = digits(monkeypatch, "training.nondigits=0.5", "training.epochs=15")
+    list(fit(state, split, config))
+    pool = split.examples.images[-50:]
+    digits_ = log_probabilities(state.for_use(), split.validation.images).max(axis=1)
+    assert np.exp(log_probabilities(state.for_use(), pool).max(axis=1)).mean() < np.exp(digits_).mean() - 0.2
+
+
+def test_the_threshold_is_that_of_the_validation_images_and_0_without_pictures_of_no_digit(monkeypatch):
+    config, split, state = digits(monkeypatch, "training.nondigits=0.2")
+    list(fit(state, split, config))
+    log_y = calibrated(log_probabilities(state.for_use(), split.validation.images), state.temperature)
+    assert state.threshold == fit_threshold(log_y) > 0
+    config, split, state = digits(monkeypatch)
+    list(fit(state, split, config))
+    assert state.threshold == 0

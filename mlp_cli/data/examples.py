@@ -1,0 +1,69 @@
+"""What an epoch of training is made of: images of a data set, some in a second form, and pictures of no digit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.data.datasets import DIGITS, Dataset
+from mlp_cli.images.mnist import SIDE
+
+POOL = 30_000  # pictures of no digit that are made once; each epoch takes some of them
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images (n, pixels) with labels (n,), of which those at `indices` are trained on.
+
+    After the images of the data set there may be a second form of each at `indices`, in their order, of which an epoch
+    takes the share `strokes` instead of the first; and after these the POOL of pictures of no digit, labelled with the
+    number of classes, of which an epoch has the number `nondigits`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    strokes: float = 0.0
+    nondigits: int = 0
+
+    @classmethod
+    def made(
+        cls, dataset: Dataset, indices: NDArray[np.int64], strokes: float, nondigits: float, rng: np.random.Generator
+    ) -> "Examples":
+        """The examples at `indices` of a data set, with second forms and pictures of no digit drawn by `rng`; of the
+        latter an epoch has the share `nondigits` of the number of the others. This takes some seconds.
+
+        Where the data are not digits in MNIST's form there are neither: other things have no pen strokes, and may look
+        like what is no digit.
+        """
+        images, labels = [dataset.images], [dataset.labels]
+        has_digits = dataset.classes == DIGITS and dataset.image_shape == (SIDE, SIDE)
+        if strokes and has_digits:
+            from mlp_cli.data.strokes import second_forms  # OpenCV is loaded where it is needed
+
+            images.append(second_forms(dataset.images[indices], dataset.labels[indices], rng))
+            labels.append(dataset.labels[indices])
+        if nondigits and has_digits:
+            from mlp_cli.data.nondigits import nondigits as draw
+
+            images.append(draw(POOL, rng, dataset.images[indices]))
+            labels.append(np.full(POOL, len(dataset.classes)))
+        if len(images) == 1:
+            return cls(dataset.images, dataset.labels, indices)
+        added = round(nondigits * len(indices))
+        return cls(np.concatenate(images), np.concatenate(labels), indices, strokes, added)
+
+    def __len__(self) -> int:
+        """How many an epoch has."""
+        return len(self.indices) + self.nondigits
+
+    def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The examples of an epoch in an order drawn by `rng`, as positions in `images`."""
+        indices, end = self.indices, len(self.images)
+        if self.strokes:
+            n = len(indices)
+            second = np.arange(n) + (end - n - (POOL if self.nondigits else 0))
+            indices = np.where(rng.random(n) < self.strokes, second, indices)
+        if self.nondigits:
+            indices = np.concatenate([indices, rng.integers(end - POOL, end, self.nondigits)])
+        return rng.permutation(indices)

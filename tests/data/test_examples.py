@@ -1,0 +1,84 @@
+"""What an epoch has: images in one form or the other, and pictures of no digit; from the seed alone."""
+
+import numpy as np
+import pytest
+
+from mlp_cli.data import examples as module
+from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.data.examples import Examples
+
+INDICES = np.arange(10, 310)
+POOL = 90
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("train").subset(np.arange(400))
+
+
+@pytest.fixture(autouse=True)
+def small_pool(monkeypatch):
+    monkeypatch.setattr(module, "POOL", POOL)
+
+
+def made(dataset, strokes=0.0, nondigits=0.0, seed=1):
+    return Examples.made(dataset, INDICES, strokes, nondigits, np.random.default_rng(seed))
+
+
+def test_without_either_they_are_the_images_of_the_data_set_themselves(dataset):
+    examples = made(dataset)
+    assert examples.images is dataset.images
+    assert sorted(examples.order(np.random.default_rng(0))) == list(INDICES)
+
+
+def test_an_epoch_takes_the_share_of_second_forms_each_of_the_digit_it_stands_for(dataset):
+    examples = made(dataset, strokes=0.25)
+    order = examples.order(np.random.default_rng(0))
+    is_second = order >= len(dataset)
+    assert 0.15 < is_second.mean() < 0.35
+    # The second forms stand after the data set, in the order of the indices.
+    original = np.where(is_second, INDICES[np.where(is_second, order - len(dataset), 0)], order)
+    assert sorted(original) == list(INDICES)
+    assert (examples.labels[order] == dataset.labels[original]).all()
+    assert not (examples.images[order[is_second]] == dataset.images[original[is_second]]).all(axis=1).any()
+
+
+@pytest.mark.parametrize("strokes", [0.0, 1.0])
+def test_an_epoch_has_its_share_of_pictures_of_no_digit_labelled_with_no_class(dataset, strokes):
+    examples = made(dataset, strokes, nondigits=0.2)
+    order = examples.order(np.random.default_rng(0))
+    assert len(order) == len(examples) == 300 + 60
+    assert (examples.labels[order] == 10).sum() == 60
+    assert (order >= len(examples.images) - POOL).sum() == 60
+    assert (order < len(dataset)).sum() == (0 if strokes else 300)
+    others = examples.order(np.random.default_rng(1))
+    assert set(order[examples.labels[order] == 10]) != set(others[examples.labels[others] == 10])
+
+
+def test_equal_seeds_give_equal_examples(dataset):
+    first, again, other = (made(dataset, 0.5, 0.2, seed) for seed in (1, 1, 2))
+    assert (first.images == again.images).all()
+    assert not (first.images == other.images).all()
+
+
+def test_pieces_of_digits_are_of_images_to_train_on(dataset):
+    """Else training would see what it is validated on: with no images to train on but blank ones, there are none."""
+    blank = dataset.images.copy()
+    blank[INDICES] = dataset.images[0]
+    only = Examples.made(Dataset("d", blank, dataset.labels, (28, 28), dataset.classes, {}), INDICES, 0.0, 0.2, rng())
+    of_all = Examples.made(dataset, INDICES, 0.0, 0.2, rng())
+    blank[:10] = blank[310:] = 77  # what is held out makes no difference
+    again = Examples.made(Dataset("d", blank, dataset.labels, (28, 28), dataset.classes, {}), INDICES, 0.0, 0.2, rng())
+    assert (only.images[-POOL:] == again.images[-POOL:]).all()
+    assert not (only.images[-POOL:] == of_all.images[-POOL:]).all()
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.mark.parametrize(("shape", "classes"), [((28, 28), tuple("abcdefghij")), ((14, 56), tuple("0123456789"))])
+def test_data_that_are_not_digits_in_the_form_of_mnist_have_neither(dataset, shape, classes):
+    other = Dataset("clothes", dataset.images, dataset.labels, shape, classes, {})
+    assert made(other, strokes=0.5, nondigits=0.5).images is dataset.images
+    assert len(made(other, strokes=0.5, nondigits=0.5)) == 300

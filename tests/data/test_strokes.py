@@ -1,0 +1,79 @@
+"""Second forms of training images: the same digits, with strokes of other widths or written anew."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.strokes import redraw, second_forms, write
+from mlp_cli.images.mnist import is_mnist_like
+from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("test")
+
+
+def read(images):
+    """What the shipped network reads, (n,)."""
+    return log_probabilities(load_checkpoint(BUNDLED["mnist"]).network, np.array(images).reshape(-1, 784)).argmax(
+        axis=1
+    )
+
+
+def bar(width):
+    """An upright bar, 20 pixels long."""
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 14 - width // 2 : 14 - width // 2 + width] = 255
+    return image
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 5])
+def test_a_bar_gets_the_width_that_is_asked_for(width):
+    for before in (2, 3, 4):
+        image = redraw(bar(before), width)
+        # The bar has grown longer by as much as it has grown wider, and then all of it was scaled back to 20 pixels.
+        scale = 20 / (20 + width - before)
+        assert image[10:18].sum() / 255 / 8 == pytest.approx(width * scale, abs=0.5), before
+
+
+def test_fine_strokes_do_not_vanish():
+    image = redraw(bar(2), 0.5)
+    assert image.max() == 255
+    assert (image[6:22].max(axis=1) > 100).all()
+
+
+def test_a_loop_is_filled_by_a_pen_that_is_broad_enough():
+    ring = cv2.circle(np.zeros((28, 28), np.uint8), (14, 14), 6, 255, 2)
+    middle = [redraw(ring, width)[13:15, 13:15].max() for width in (1.5, 4, 14)]
+    assert middle[:2] == [0, 0]
+    assert middle[2] == 255
+
+
+def test_a_blank_image_stays_blank():
+    assert not redraw(np.zeros((28, 28), np.uint8), 3).any()
+
+
+def test_redrawn_images_are_like_mnist_and_of_the_same_digit(dataset):
+    images, labels = dataset.images[:500], dataset.labels[:500]
+    for width in (1.6, 2.5, 4):
+        redrawn = [redraw(image.reshape(28, 28), width) for image in images]
+        assert np.mean([is_mnist_like(image) for image in redrawn]) > 0.95, width
+        assert (read(redrawn) == labels).mean() > 0.96, width
+
+
+def test_only_digits_with_other_forms_are_written():
+    with pytest.raises(ValueError, match="no other form of 3"):
+        write(3, np.random.default_rng(0))
+
+
+def test_second_forms_follow_the_seed_and_keep_the_order(dataset):
+    images, labels = dataset.images[:200], dataset.labels[:200]
+    first, again, other = (second_forms(images, labels, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.shape == images.shape
+    assert (first == again).all()
+    assert not (first == other).all(axis=1).any()
+    assert (read(first) == labels).mean() > 0.95
