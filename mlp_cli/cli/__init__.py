@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from mlp_cli import __version__
+from mlp_cli.cli.console import abandon, note, occupy_descriptors, reason, tell
 from mlp_cli.errors import MlpError
 
 COMMANDS = ("train", "eval", "predict", "gradcheck", "trace", "runs", "report")
@@ -17,25 +20,27 @@ CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 
 class LazyGroup(click.Group):
     """A group whose commands are imported only when they are asked for."""
 
-    def list_commands(self, ctx):
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx, name):
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            return import_module(f"mlp_cli.cli.{name}").command
+            command: click.Command = import_module(f"mlp_cli.cli.{name}").command
+            return command
         return None
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            error.message += f" The commands are {', '.join(COMMANDS)}."
-            raise
+            raise click.UsageError(f"{error.message} The commands are {', '.join(COMMANDS)}.", error.ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT_SETTINGS)
 @click.version_option(__version__, prog_name="mlp")
-def cli():
+def cli() -> None:
     """Train a digit recogniser by hand-written backpropagation, and use it.
 
     \b
@@ -44,19 +49,20 @@ def cli():
     """
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit: errors become one line on stderr and their exit code, never a traceback."""
+    occupy_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name or a sign that the terminal cannot show must not end the program
             stream.reconfigure(errors="replace")
     try:
-        cli.main(args, prog_name="mlp", standalone_mode=False)
-        if sys.stdout:
-            sys.stdout.flush()
+        status = cli.main(args, prog_name="mlp", standalone_mode=False)
+        if status == 0 and sys.stdout is None:  # help or the version, which click prints itself, or not
+            tell()
     except MlpError as error:
         _fail(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        tell(*error.format_message().splitlines())
         sys.exit(2)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "mlp"
@@ -67,15 +73,26 @@ def main(args=None):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has left, as `head` does: nothing more to say, not even at exit.
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        abandon(sys.stdout)
+        abandon(sys.stderr)
         sys.exit(1)
     except MemoryError:
         _fail("not enough memory for this; make the network, the batch or the picture smaller", 2)
     except OSError as error:
-        _fail(f"{error.filename or 'output'}: {error.strerror or error}", 2)
+        if error.filename is None:  # of help and the version, as above
+            abandon(sys.stdout)
+        _fail(f"{error.filename or 'standard output'}: {reason(error)}", 2)
 
 
-def _fail(message, code):
-    click.echo("mlp: " + " ".join(message.splitlines()), err=True)
+def fail_of_a_bug(error: Exception) -> NoReturn:
+    """Exit with one line on an exception that nobody foresaw: its kind, and the last line of ours it came through."""
+    import traceback
+
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mlp_cli" in frame.filename]
+    where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
+    _fail(f"this is a bug in mlp, please report it: {type(error).__name__} in {where}: {error}", 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    note("mlp: " + " ".join(message.splitlines()))
     sys.exit(code)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlp_cli.cli.console import note, tell
 from mlp_cli.cli.terminal import coloured
+from mlp_cli.printable import to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +59,6 @@ def command(
     mlp eval
     mlp eval runs/001 --json --fail-under 98
     """
-    import json
-
     from mlp_cli.blas import limit_threads
     from mlp_cli.errors import BelowError
     from mlp_cli.model.checkpoint import load_checkpoint
@@ -73,18 +73,18 @@ def command(
     checkpoint = load_checkpoint(find_model(model))
     limit_threads()
     measurement = measure(checkpoint, data, split)
-    click.echo(f"model: {checkpoint}\ndata: {measurement.dataset.name}, {split}", err=True)
+    note(f"model: {checkpoint}", f"data: {measurement.dataset.name}, {split}")
     if errors is not None:
         _save_errors(measurement, errors)
-        click.echo(f"errors: {errors}, {len(measurement.mistakes)} pictures", err=True)
+        note(f"errors: {errors}, {len(measurement.mistakes)} pictures")
     if predictions is not None:
         _save_predictions(measurement, predictions)
-        click.echo(f"predictions: {predictions}, {len(measurement)} rows", err=True)
+        note(f"predictions: {predictions}, {len(measurement)} rows")
 
     if as_json:
-        click.echo(json.dumps({"model": str(checkpoint.path), **_summary(measurement)}))
+        tell(to_json({"model": str(checkpoint.path), **_summary(measurement)}))
     else:
-        click.echo("\n".join(_report(measurement)))
+        tell(*_report(measurement), styled=True)
     if fail_under is not None and round(measurement.accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
         raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
 

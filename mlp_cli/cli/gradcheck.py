@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlp_cli.cli.console import note, tell
 from mlp_cli.cli.table import table
 from mlp_cli.cli.terminal import coloured
+from mlp_cli.printable import to_json
 
 if TYPE_CHECKING:
     from mlp_cli.proof.gradcheck import Agreement, FormulaCheck, NetworkCheck
@@ -51,7 +53,7 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
     small = list(gradcheck.check_networks(gradcheck.SMALL))
     whole = list(gradcheck.check_networks(sizes, smoothing, dropout, gradcheck.DIRECTIONS))
     if as_json:
-        click.echo(_json(formulas, small + whole, gradcheck.TOLERANCE))
+        tell(_json(formulas, small + whole, gradcheck.TOLERANCE))
     else:
         settled = (settings.network.activation, smoothing, dropout)
         lines = [
@@ -64,11 +66,11 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
             f"whole networks, {_name(sizes)}, along {gradcheck.DIRECTIONS} random directions:",
             *_network_table(whole, settled),
         ]
-        click.echo("\n".join(lines))
+        tell(*lines, styled=True)
     if _say_what_is_wrong(formulas, small + whole):
         sys.exit(1)
     if not as_json:
-        click.echo(f"\nAll {len(formulas)} formulas and {len(small + whole)} networks are right.")
+        tell("", f"All {len(formulas)} formulas and {len(small + whole)} networks are right.")
 
 
 def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]) -> bool:
@@ -76,13 +78,13 @@ def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["N
     wrong = [formula for formula in formulas if not formula.result.passed]
     wrong_networks = [network for network in networks if not network.passed]
     for formula in wrong:
-        click.echo(f"mlp: wrong: {formula.formula} in {formula.code}: {_what(formula.result)}", err=True)
+        note(f"mlp: wrong: {formula.formula} in {formula.code}: {_what(formula.result)}")
     if wrong:
-        click.echo(f"mlp: {len(wrong_networks)} of {len(networks)} whole networks are wrong with it", err=True)
+        note(f"mlp: {len(wrong_networks)} of {len(networks)} whole networks are wrong with it")
     else:
         for network in wrong_networks:
             name, result = _worst(network)
-            click.echo(f"mlp: wrong: {_title(network)}: {_symbol(name)}: {_what(result)}", err=True)
+            note(f"mlp: wrong: {_title(network)}: {_symbol(name)}: {_what(result)}")
     return bool(wrong or wrong_networks)
 
 
@@ -114,8 +116,6 @@ def _network_table(networks: Sequence["NetworkCheck"], settled: tuple[str, float
 
 
 def _json(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"], tolerance: float) -> str:
-    import json
-
     def result(checked: "Agreement") -> dict[str, Any]:
         error = None if math.isnan(checked.error) else checked.error
         return {"error": error, "entry": checked.entry, "problem": checked.problem}
@@ -146,7 +146,7 @@ def _json(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]
         }
         for network in networks
     ]
-    return json.dumps(answer, ensure_ascii=False)
+    return to_json(answer)
 
 
 def _worst(network: "NetworkCheck") -> tuple[str, "Agreement"]:

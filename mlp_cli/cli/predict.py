@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mlp_cli.printable import printable
+from mlp_cli.cli.console import Watched, note, tell
+from mlp_cli.printable import printable, to_json
 
 if TYPE_CHECKING:
     from mlp_cli.model.reader import Answer, Reader, Reading
@@ -85,28 +86,28 @@ def command(
     reader = Reader(load_checkpoint(find_model(model)), threshold, {"auto": None, "yes": True, "no": False}[invert])
     if save_prepared is not None:
         _make_new(save_prepared)
-    click.echo(f"model: {reader.checkpoint}", err=True)
+    note(f"model: {reader.checkpoint}")
     files = [file for image in images for file in _files(image, recursive)]
     if as_csv:
-        click.echo(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))
+        tell(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))
     failures = 0
     readings = (item for file in files for item in _readings(reader, file, split))
     for number, (path, reading) in enumerate(_with_bar(readings, files)):
         if reading.reason:
             failures += 1
-            click.echo(f"mlp: {printable(reading.reason)}", err=True)
+            note(f"mlp: {reading.reason}")
         if save_prepared is not None:
             _save(save_prepared, number, path, reading, split)
         if as_json:
-            click.echo(_json(reader, path, reading, split))
+            tell(_json(reader, path, reading, split))
         elif as_csv:
-            click.echo(_csv_row([path, _text(reader, reading, split), _confidence(reading), reading.reason]))
+            tell(_csv_row([path, _text(reader, reading, split), _confidence(reading), reading.reason]))
         else:
-            click.echo(_line(reader, path, reading, split, top))
+            tell(_line(reader, path, reading, split, top))
             if show:
                 from mlp_cli.cli.show import drawing
 
-                click.echo(drawing(reading, reader.classes))
+                tell(*drawing(reading, reader.classes), styled=True)
     if failures:
         sys.exit(1)
 
@@ -158,8 +159,6 @@ def _ranking(reader: "Reader", answer: "Answer") -> list[tuple[str, float]]:
 
 def _json(reader: "Reader", path: str, reading: "Reading", split: bool) -> str:
     """The object of --json."""
-    import json
-
     first = reading.answers[0] if reading.rows else None
     if split:
         keys = ("digit", "confidence", "probabilities", "box", "reason")
@@ -174,7 +173,7 @@ def _json(reader: "Reader", path: str, reading: "Reading", split: bool) -> str:
         values = {key: getattr(first, key, None) for key in ("digit", "confidence", "probabilities", "box")}
     actions = list(dict.fromkeys(action for answer in reading.answers for action in answer.actions))
     values |= {"inverted": first and first.inverted, "actions": actions if first else None, "reason": reading.reason}
-    return json.dumps({"path": path} | values, ensure_ascii=False)
+    return to_json({"path": path} | values)
 
 
 def _files(image: str, recursive: bool) -> list[str]:
@@ -217,11 +216,13 @@ def _with_bar(readings: Iterator[T], files: Sequence[str]) -> Iterable[T]:
     """The readings, with a bar on stderr where that is a terminal and the answers go elsewhere."""
     from mlp_cli.cli.terminal import can_redraw
 
-    if len(files) < BAR_FROM or not can_redraw(sys.stderr) or sys.stdout.isatty():
+    if len(files) < BAR_FROM or not can_redraw(sys.stderr) or can_redraw(sys.stdout):
         return readings
     from tqdm import tqdm
 
-    bar: Iterable[T] = tqdm(readings, total=len(files), unit="picture", leave=False, dynamic_ncols=True)
+    bar: Iterable[T] = tqdm(
+        readings, total=len(files), unit="picture", leave=False, dynamic_ncols=True, file=Watched(sys.stderr)
+    )
     return bar
 
 

@@ -3,9 +3,9 @@
 import sys
 from typing import NoReturn
 
-import click
 from tqdm import tqdm
 
+from mlp_cli.cli.console import Watched, note
 from mlp_cli.cli.terminal import can_redraw
 from mlp_cli.training.loop import Record
 from mlp_cli.training.state import State
@@ -28,6 +28,7 @@ class ProgressBar:
             leave=False,
             dynamic_ncols=True,
             disable=quiet or not can_redraw(sys.stderr),
+            file=Watched(sys.stderr),
         )
 
     def step(self, state: State, loss: float) -> None:
@@ -49,11 +50,8 @@ class ProgressBar:
             f"epoch {record.epoch:{width}}/{self.epochs}  loss {record.train_loss:.4f}  "
             f"accuracy {record.train_accuracy:.2%}  validation {record.val_accuracy:.2%}  {record.seconds:.2f} s"
         )
-        try:
-            self.bar.clear()
-            click.echo(line, err=True)
-        except BrokenPipeError:  # nobody reads the progress any more; the run goes on
-            self.quiet = self.bar.disable = True
+        self.bar.clear()
+        note(line)
 
     def close(self) -> None:
         """Take the bar off the screen."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from mlp_cli.cli.console import note, tell
+
 FILE = "report.html"
 
 
@@ -40,12 +42,12 @@ def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     _check_replaceable(path)
     subjects = [read(run, data) for run in runs]
     for subject in subjects:
-        click.echo(f"run: {subject.directory}, {subject.summary.state}", err=True)
+        note(f"run: {subject.directory}, {subject.summary.state}")
     try:
         replace_file(path, page(subjects))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    click.echo(path)
+    tell(str(path))
 
 
 def _check_replaceable(path: Path) -> None:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlp_cli.cli.console import note, tell
+from mlp_cli.printable import to_json
+
 if TYPE_CHECKING:
     from mlp_cli.runs.summary import Summary
 
@@ -43,18 +46,17 @@ def command(directory: str | None, order: str, test: bool, as_json: bool) -> Non
     summaries = [] if missing else list_runs(RUNS if directory is None else directory, order, test)
     if as_json:
         for summary in summaries:
-            click.echo(_json(summary))
+            tell(_json(summary))
     elif summaries:
-        click.echo("\n".join(_table(summaries, test)))
+        tell(*_table(summaries, test))
     if not summaries:
-        click.echo(f"no runs in {RUNS if directory is None else directory}; mlp train makes one", err=True)
+        note(f"no runs in {RUNS if directory is None else directory}; mlp train makes one")
 
 
 def _json(summary: "Summary") -> str:
-    import json
     from dataclasses import asdict
 
-    return json.dumps(asdict(summary) | {"run": str(summary.run)})
+    return to_json(asdict(summary) | {"run": str(summary.run)})
 
 
 def _table(summaries: Sequence["Summary"], test: bool) -> list[str]:

@@ -19,15 +19,15 @@ ROOM = 28  # rows of pixels for the picture, and twice as many columns at most
 BAR = 30
 
 
-def drawing(reading: Reading, classes: Sequence[str]) -> str:
+def drawing(reading: Reading, classes: Sequence[str]) -> list[str]:
     """The lines for a Reading by a network of these classes."""
     if reading.page is None:
-        return ""
+        return [""]
     lines = ["", *_small(reading.page.levels)]
     for answer in reading.answers:
         said = [*(answer.actions or ["taken as it is"]), *filter(None, [answer.reason])]
         lines += ["", *_beside(_pixels(answer.image), _bars(answer, classes), 28), "; ".join(said)]
-    return "\n".join([*lines, ""])
+    return [*lines, ""]
 
 
 def _small(levels: NDArray[np.uint8]) -> list[str]:

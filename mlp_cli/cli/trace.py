@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlp_cli.cli.console import note, tell
 from mlp_cli.cli.table import table
+from mlp_cli.printable import to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,16 +85,17 @@ def command(
         assert label is not None
         t = _class_number(label, classes)
         pixels, source = _picture(checkpoint, image)
-    click.echo(f"model: {checkpoint}\nimage: {source}, label {classes[t]}", err=True)
+    note(f"model: {checkpoint}", f"image: {source}, label {classes[t]}")
 
     quantities = trace(checkpoint.network, to_inputs(pixels.reshape(1, -1)), np.array([t]))
     if as_json:
-        click.echo(_json(checkpoint, source, classes[t], quantities, full))
+        tell(_json(checkpoint, source, classes[t], quantities, full))
     elif full:
         with np.printoptions(threshold=sys.maxsize, linewidth=100, floatmode="unique"):
-            click.echo("\n\n".join(f"{q.symbol}  {_shape(q.value)}\n{q.value}" for q in quantities))
+            texts = [f"{q.symbol}  {_shape(q.value)}\n{q.value}" for q in quantities]
+        tell(*"\n\n".join(texts).split("\n"))
     else:
-        click.echo("\n".join(_table(quantities)))
+        tell(*_table(quantities))
 
 
 def _class_number(label: str, classes: tuple[str, ...]) -> int:
@@ -172,8 +175,6 @@ def _shape(value: "NDArray[np.floating[Any]]") -> str:
 
 
 def _json(checkpoint: "Checkpoint", source: str, label: str, quantities: Sequence["Quantity"], full: bool) -> str:
-    import json
-
     answer: dict[str, Any] = {"model": str(checkpoint.path), "image": source, "label": label, "quantities": []}
     for symbol, name, value in quantities:
         start, first = _first(value)
@@ -181,4 +182,4 @@ def _json(checkpoint: "Checkpoint", source: str, label: str, quantities: Sequenc
         facts |= {"min": float(value.min()), "max": float(value.max())}
         facts |= {"values": value.tolist()} if full else {"from": start, "first": first.tolist()}
         answer["quantities"].append(facts)
-    return json.dumps(answer, ensure_ascii=False)
+    return to_json(answer)

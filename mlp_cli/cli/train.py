@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlp_cli.cli.console import note, tell
+from mlp_cli.printable import to_json
+
 if TYPE_CHECKING:
     from mlp_cli.runs.start import Session
 
@@ -64,19 +67,17 @@ def command(
     else:
         session = start.resume(resume, config, assignments, options, data, threads, typed)
     if session.note:
-        click.echo(f"note: {session.note}", err=True)
+        note(f"note: {session.note}")
     training = session.run.config.training
     bar = ProgressBar(training.epochs, len(session.data.examples), training.batch_size, session.state, quiet)
     try:
         run_to_end(session, bar.step, bar.epoch)
     finally:
         bar.close()
-    click.echo(_json(session) if as_json else _told(session))
+    tell(*([_json(session)] if as_json else _told(session)))
 
 
 def _json(session: "Session") -> str:
-    import json
-
     best, state = session.best, session.state
     result = {
         "run": str(session.run),
@@ -87,10 +88,10 @@ def _json(session: "Session") -> str:
         "val_accuracy": best and best.val_accuracy,
         "val_loss": best and best.val_loss,
     }
-    return json.dumps(result)
+    return to_json(result)
 
 
-def _told(session: "Session") -> str:
+def _told(session: "Session") -> list[str]:
     import shlex
 
     run, epochs, best = session.run, session.state.epoch, session.best
@@ -102,7 +103,8 @@ def _told(session: "Session") -> str:
             f"{run}: {epochs} epoch{'s' * (epochs != 1)} in {run.seconds:.1f} s, "
             f"best validation accuracy {best.val_accuracy:.2%} in epoch {best.epoch}"
         )
-    return (
-        f"{result}\nmeasure it on the test set:  mlp eval {where}\n"
-        f"read a picture of a digit:   mlp predict --model {where} IMAGE"
-    )
+    return [
+        result,
+        f"measure it on the test set:  mlp eval {where}",
+        f"read a picture of a digit:   mlp predict --model {where} IMAGE",
+    ]

@@ -1,0 +1,152 @@
+"""Where lines go: standard streams that are closed, full or left, text that would take over a terminal, and signals."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlp_cli
+from mlp_cli.cli import console
+from mlp_cli.errors import OutputError
+from mlp_cli.printable import cut, printable, to_json
+
+NASTY = "a\x1b[2J\r\n\x07\x9b31m\u202etxt\udcff"  # clears the screen, forges a line, beeps, turns the text round
+SAFE = r"a\x1b[2J\r\n\x07\x9b31m\u202etxt\udcff"
+MLP = f"{sys.executable} -m mlp_cli"
+TRAIN = "train plain --epochs 2 --set training.validation=100 --set network.hidden=[8] --out run --data"
+
+
+def shell(command, folder):
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=folder)
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2> >(true)"])
+def test_a_training_is_finished_whether_or_not_its_progress_can_be_shown(data, tmp_path, stderr):
+    result = shell(f"{MLP} {TRAIN} {data} {stderr}", tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("run: 2 epochs")
+    assert '"outcome": "finished"' in (tmp_path / "run" / "run.json").read_text()
+
+
+@pytest.mark.parametrize(("stdout", "why"), [(">&-", "is closed"), (">/dev/full", "no space left on device")])
+@pytest.mark.parametrize("command", ["eval run --data {data}", "eval run --data {data} --json", "runs .", "--version"])
+def test_a_result_that_cannot_be_printed_is_an_error_that_says_so(train, data, tmp_path, command, stdout, why):
+    train("run", "--quiet")
+    result = shell(f"{MLP} {command.format(data=data)} {stdout}", tmp_path)
+    assert result.returncode == 2
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("mlp: standard output")
+    assert why in last
+    assert "Traceback" not in result.stderr
+
+
+def test_the_exit_code_of_an_error_does_not_depend_on_stderr(tmp_path):
+    codes = [shell(f"{MLP} eval nowhere {stderr}", tmp_path).returncode for stderr in ("", "2>&-", "2>/dev/full")]
+    assert codes == [2, 2, 2]
+
+
+def test_no_file_takes_the_number_of_a_stream_that_is_closed(data, tmp_path):
+    """Else whatever a library writes to stderr lands in a checkpoint."""
+    code = (
+        "import os; from mlp_cli.cli import console; console.occupy_descriptors();"
+        "d = os.open('file', os.O_CREAT | os.O_WRONLY); os.write(2, b'of a library'); print(d)"
+    )
+    result = shell(f'{sys.executable} -c "{code}" <&- 2>&-', tmp_path)
+    assert int(result.stdout) > 2
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_line_on_stderr_has_no_control_sequences_and_an_end(capsys):
+    console.note(f"mlp: {NASTY}", "x" * 100_000)
+    assert capsys.readouterr().err == f"mlp: {SAFE}\n{'x' * 666}…{'x' * 333}\n"
+
+
+def test_a_line_on_stdout_keeps_its_tabs_and_nothing_else_that_would_not_show(capsys):
+    console.tell(f"{NASTY}\t7")
+    assert capsys.readouterr().out == f"{SAFE}\t7\n"
+
+
+def test_a_styled_line_keeps_its_colours_alone(capsys, monkeypatch):
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *args, **options: False)
+    console.tell("\x1b[31mred\x1b[0m \x1b[2J\x1b]0;title\x07", styled=True)
+    assert capsys.readouterr().out == "\x1b[31mred\x1b[0m \\x1b[2J\\x1b]0;title\\x07\n"
+
+
+def test_a_closed_stdout_loses_a_result_and_a_closed_stderr_a_note(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    console.note("gone")
+    with pytest.raises(OutputError, match="the result is lost"):
+        console.tell("gone")
+
+
+def test_json_is_json_and_prints_on_one_line():
+    assert to_json({"n": float("nan"), "i": [float("inf"), 1.5], "é": NASTY}) == (
+        r'{"n": null, "i": [null, 1.5], "é": "a\u001b[2J\r\n\u0007\u009b31m\u202etxt\udcff"}'
+    )
+
+
+def test_a_long_value_keeps_its_beginning_and_its_end():
+    assert cut("0123456789", 10) == "0123456789"
+    assert cut("0123456789a", 10) == "012345…89a"
+    assert printable("plain é 数") == "plain é 数"
+
+
+def calls(path, names):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if text in names or text.removeprefix("sys.").removeprefix("__").startswith(("stdout.", "stderr.")):
+            yield f"{path.name}:{node.lineno}: {text}"
+
+
+HARMLESS = {"sys.stdout.isatty", "sys.stderr.isatty"}
+PRINTERS = {"print", "click.echo", "click.secho", "echo", "secho", "click.echo_via_pager", "json.dumps", "os.write"}
+PRINTERS |= {"tqdm.write", "warnings.warn", "logging.warning", "pprint"}
+
+
+@pytest.mark.parametrize("path", sorted(Path(console.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+def test_the_console_is_the_only_way_to_the_terminal(path):
+    """tell() and note() escape; to_json() is JSON on any terminal. Whatever prints past them does neither."""
+    found = (
+        [] if path.name == "console.py" else [call for call in calls(path, PRINTERS) if call.split()[1] not in HARMLESS]
+    )
+    assert found == []
+
+
+def test_a_way_around_the_console_would_be_found(tmp_path):
+    (tmp_path / "new.py").write_text("import sys, click\nclick.echo(1)\nprint(2)\nsys.stdout.write('3')\n")
+    assert len(list(calls(tmp_path / "new.py", PRINTERS))) == 3
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("importing", [True, False])
+def test_a_signal_ends_the_program_without_a_traceback_from_its_first_line_on(tmp_path, name, importing):
+    number = getattr(signal, name)
+    command = f"import os; os.kill(os.getpid(), {number:d})"
+    if importing:  # while the module of the command is imported
+        (tmp_path / "click.py").write_text(command)
+        code = "from mlp_cli.__main__ import main; main()"
+    else:
+        code = (
+            "from mlp_cli import cli; from mlp_cli.__main__ import main\n"
+            f"def run(*args, **options):\n    {command}\ncli.cli.main = run\nmain()"
+        )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(mlp_cli.__file__).parents[1])])}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (result.returncode, result.stdout) == (128 + number, "")
+    assert result.stderr in ("", "mlp: interrupted\n")
+
+
+def test_a_bug_is_one_line_that_says_where(tmp_path):
+    code = (
+        "from mlp_cli import cli; from mlp_cli.__main__ import main\n"
+        "cli.cli.main = lambda *a, **k: cli.cli.resolve_command(None, None); main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("mlp: this is a bug in mlp, please report it: TypeError in __init__.py:")
+    assert len(result.stderr.splitlines()) == 1
