@@ -61,11 +61,16 @@ def command(
         raise click.UsageError("--resume goes on in the directory of the run; it cannot be combined with --out.")
     options = {"seed": seed, "epochs": epochs}
     typed = ["mlp", *sys.argv[1:]]
+
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
     if resume is None:
         settings = load_config("default" if config is None else config, assignments, **options)
-        session = start.begin(settings, data, out, threads, typed)
+        session = start.begin(settings, data, out, threads, typed, tell)
     else:
-        session = start.resume(resume, config, assignments, options, data, threads, typed)
+        session = start.resume(resume, config, assignments, options, data, threads, typed, tell)
     if session.note:
         note(f"note: {session.note}")
     training = session.run.config.training

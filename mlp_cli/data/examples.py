@@ -37,13 +37,12 @@ class Examples:
         like what is no digit.
         """
         images, labels = [dataset.images], [dataset.labels]
-        has_digits = dataset.classes == DIGITS and dataset.image_shape == (SIDE, SIDE)
-        if strokes and has_digits:
+        if strokes and has_digits(dataset):
             from mlp_cli.data.strokes import second_forms  # OpenCV is loaded where it is needed
 
             images.append(second_forms(dataset.images[indices], dataset.labels[indices], rng))
             labels.append(dataset.labels[indices])
-        if nondigits and has_digits:
+        if nondigits and has_digits(dataset):
             from mlp_cli.data.nondigits import nondigits as draw
 
             images.append(draw(POOL, rng, dataset.images[indices]))
@@ -67,3 +66,8 @@ class Examples:
         if self.nondigits:
             indices = np.concatenate([indices, rng.integers(end - POOL, end, self.nondigits)])
         return rng.permutation(indices)
+
+
+def has_digits(dataset: Dataset) -> bool:
+    """Whether the images are of digits in MNIST's form: strokes can be re-drawn, and other things are no digit."""
+    return dataset.classes == DIGITS and dataset.image_shape == (SIDE, SIDE)

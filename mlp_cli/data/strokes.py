@@ -39,7 +39,8 @@ def redraw(image: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
     """
     room = round(BROADEST)
     fine = cv2.resize(image, (SIDE * UNIT, SIDE * UNIT), interpolation=cv2.INTER_CUBIC)
-    ink = np.pad(fine > 127, room).astype(np.uint8)
+    ink = np.zeros((len(fine) + 2 * room,) * 2, np.uint8)
+    ink[room:-room, room:-room] = fine > 127
     if not ink.any():
         return image
     inside = cv2.distanceTransform(ink, cv2.DIST_L2, cv2.DIST_MASK_5)

@@ -1,5 +1,7 @@
 """The look of an MNIST image, and how its makers gave it that."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ def normalise(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
     return image
 
 
+@lru_cache(512)
 def _area_weights(size: int, side: int) -> NDArray[np.float64]:
     """The share that each of `size` pixels, in the middle of a line of `side`, has in each of 20 equal parts of the
     line: (20, size)."""

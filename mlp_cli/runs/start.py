@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mlp_cli.blas import limit_threads
 from mlp_cli.config import Config, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.data.examples import has_digits
 from mlp_cli.errors import ConfigError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
@@ -21,6 +22,9 @@ from mlp_cli.training.state import State
 
 # What may change when a run goes on: it changes no step that was taken.
 CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
+
+
+Tell = Callable[[str], object]
 
 
 class Session(NamedTuple):
@@ -43,16 +47,18 @@ def begin(
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
+    tell: Tell | None = None,
 ) -> Session:
     """A new run of a Config on `data`, a directory or what was loaded from one, None for the bundled MNIST: its files
     are written, it has made no step.
 
-    Nothing is left behind when that fails. Raises DataError or RunError.
+    `tell` is called with a line before anything that takes seconds. Nothing is left behind when that fails. Raises
+    DataError or RunError.
     """
     dataset = _loaded(data)
     threads = limit_threads(threads)
     teacher, teacher_sha256 = _teacher(config, dataset)
-    examples = Data.split(dataset, config, teacher)
+    examples = _split(dataset, config, teacher, tell)
     state = State.new(config, examples)
     directory = make_directory(out)
     try:
@@ -72,11 +78,13 @@ def resume(
     data: str | Dataset | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
+    tell: Tell | None = None,
 ) -> Session:
     """The run in `directory`, with the state of its last checkpoint.
 
-    Configuration, data and threads are those of the run where they are not given. Raises ConfigError where
-    the configuration differs from the run's in more than the epochs, RunError where the data or the files do.
+    Configuration, data and threads are those of the run where they are not given; `tell` is that of `begin`. Raises
+    ConfigError where the configuration differs from the run's in more than the epochs, RunError where the data or the
+    files do.
     """
     directory = Path(directory)
     with contextlib.ExitStack() as until_it_runs:
@@ -90,7 +98,7 @@ def resume(
         teacher, teacher_sha256 = _teacher(config, dataset)
         if facts.get("teacher") != teacher_sha256:
             raise RunError(f"{directory}: its teacher, {config.training.teacher}, is another file now; put it back")
-        examples = Data.split(dataset, config, teacher)
+        examples = _split(dataset, config, teacher, tell)
         _check_data(checkpoint, config, examples)
 
         threads = limit_threads(facts["threads"] if threads is None else threads)
@@ -107,6 +115,14 @@ def resume(
 
 def _loaded(data: str | Dataset | None) -> Dataset:
     return data if isinstance(data, Dataset) else load_dataset("train", data)
+
+
+def _split(dataset: Dataset, config: Config, teacher: Checkpoint | None, tell: Tell | None) -> Data:
+    strokes, nondigits = config.augmentation.strokes, config.training.nondigits
+    if tell and (strokes or nondigits) and has_digits(dataset):
+        kinds = ["re-drawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits)
+        tell(f"drawing {' and '.join(kinds)} to learn from")
+    return Data.split(dataset, config, teacher)
 
 
 def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str | None]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from samples import RUN_FILES
 
+from mlp_cli.data import examples, strokes
 from mlp_cli.model.checkpoint import load_checkpoint
 
 
@@ -159,3 +160,14 @@ def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_speed_and_time_left(tmp
     text = shown.decode()
     for part in ("epoch 3", "img/s", "loss 0.", "accuracy ", "<0"):
         assert part in text
+
+
+def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch):
+    monkeypatch.setattr(examples, "POOL", 10)
+    monkeypatch.setattr(strokes, "second_forms", lambda images, labels, rng: images)
+    settings = ["--set", "training.nondigits=0.1", "--set", "augmentation.strokes=0.5", "--epochs", "0"]
+    result = mlp("train", "plain", *settings, "--out", "run")
+    assert (result.code, result.err) == (0, "drawing re-drawn digits and pictures of no digit to learn from\n")
+    assert "drawing" in mlp("train", "--resume", "run", "--epochs", "0").err
+    assert "drawing" not in mlp("train", "plain", *settings, "--out", "quiet", "--quiet").err
+    assert "drawing" not in mlp("train", "plain", "--epochs", "0", "--out", "plain").err
