@@ -62,15 +62,11 @@ def command(
     options = {"seed": seed, "epochs": epochs}
     typed = ["mlp", *sys.argv[1:]]
 
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
     if resume is None:
         settings = load_config("default" if config is None else config, assignments, **options)
-        session = start.begin(settings, data, out, threads, typed, tell)
+        session = start.begin(settings, data, out, threads, typed, None if quiet else note)
     else:
-        session = start.resume(resume, config, assignments, options, data, threads, typed, tell)
+        session = start.resume(resume, config, assignments, options, data, threads, typed, None if quiet else note)
     if session.note:
         note(f"note: {session.note}")
     training = session.run.config.training
