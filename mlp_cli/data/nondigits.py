@@ -21,8 +21,11 @@ INK = 60  # a picture needs a pixel this light
 
 # The glyphs taken from each of Hershey's fonts, those that look like no digit, by the character each is stored under.
 LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx!#%&*+<=>?@[]^~:;"
+CLOSEST = "aaafGGiijjJJJQQrt"  # to digits, but none: they come again, since they are harder to learn
+SERIFS = "yy"  # which without its serifs could be a 4
 FONTS = {
-    **dict.fromkeys(("futural", "futuram", "rowmans", "rowmand", "rowmant", "timesr", "timesrb", "timesi"), LETTERS),
+    **dict.fromkeys(("futural", "futuram", "rowmans"), LETTERS + CLOSEST),
+    **dict.fromkeys(("rowmand", "rowmant", "timesr", "timesrb", "timesi"), LETTERS + CLOSEST + SERIFS),
     "scripts": "AFHKMNPRTUVWXYefhkmnptuvwx",
     "cursive": "AFHKMNPRTUVWXYefhkmnptuvwx",
     "gothgbt": "ACEFGHKLMNPRTUVWXYacdefhkmnprtuvwx",

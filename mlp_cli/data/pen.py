@@ -13,7 +13,7 @@ Points = NDArray[np.float64]  # (points, 2), x and y
 
 CANVAS = 112  # pixels, of a side
 UNIT = 4  # pixels of the canvas to one of MNIST's 20, at which pens are measured
-FINEST, BROADEST = 1.3, 5.0  # pens, in twentieths of the picture; MNIST's lie between 1.6 and 4.2
+FINEST, BROADEST = 1.4, 5.6  # pens, in twentieths of the picture; MNIST's lie between 1.6 and 4.2
 FAINT = 30  # what is darker is cropped away
 
 
@@ -39,7 +39,7 @@ class Strokes:
         points = self.points @ matrix.T
         points += rng.uniform(0, 4) * np.sin(points[:, ::-1] / wavelength + phase)
         if pen is None:
-            pen = float(np.clip(2.6 * np.exp(rng.normal(0, 0.4)), FINEST, BROADEST))
+            pen = FINEST * (BROADEST / FINEST) ** float(rng.random())
         # What would leave the canvas is scaled down.
         room = CANVAS / 2 - pen * UNIT / 2 - 2
         points *= min(1.0, room / max(float(np.abs(points).max()), 1.0))

@@ -15,6 +15,7 @@ from mlp_cli.images.mnist import SIDE, normalise, tight_box
 
 UNIT = 3  # pixels here to one of the image
 FINEST, BROADEST = 1.5, 5.5  # in pixels of an image; half of MNIST's strokes are below 2.5, nine of ten from 1.6 to 4.2
+PENS = 1.4, 4.2  # for what is drawn from scratch, in twentieths of the picture; broader ones would fill the loop of a 0
 WRITTEN = {0: 0.05, 1: 0.3, 4: 0.05, 7: 0.15}  # share of a digit's second forms that are drawn from scratch
 
 
@@ -86,7 +87,7 @@ def write(digit: int, rng: np.random.Generator) -> NDArray[np.uint8]:
             lines += [_line(-0.6 + r[0], -1 + r[1], -0.6 + r[6], -0.75)] if rng.random() < 0.3 else []
         case _:
             raise ValueError(f"there is no other form of {digit}")
-    return fit(Strokes(lines).written(rng))
+    return fit(Strokes(lines).written(rng, pen=float(rng.uniform(*PENS))))
 
 
 def _line(*coordinates: float) -> Points:

@@ -1,5 +1,5 @@
-"""Checkpoints: safetensors files of the parameters W1, b1, W2, b2, … (float32, W as inputs × outputs), and, for
-resuming, the parameters in training and the state of the optimiser and of the loop.
+"""Checkpoints: safetensors files of the parameters W1, b1, W2, b2, … (float32 or float16, W as inputs × outputs), and,
+for resuming, the parameters in training and the state of the optimiser and of the loop.
 
 What is not a tensor stands in the file's metadata, one JSON string a key: see `Metadata`. No pickle, so a
 checkpoint from a stranger cannot run code, and every framework reads the weights.
@@ -89,11 +89,13 @@ class Checkpoint:
     tensors: Tensors
 
     def copy(self, name: str, view: NDArray[Any]) -> None:
-        """Copy the tensor `name` into an array of its shape and type. Raises ModelError if it is not like that."""
+        """Copy the tensor `name` into an array of its shape and type, or of single precision where the tensor is of
+        half. Raises ModelError if it is not like that."""
         tensor = self.tensors.get(name)
         if tensor is None:
             raise ModelError(f"{self.path}: has no tensor {name}")
-        if tensor.shape != view.shape or tensor.dtype != view.dtype:
+        is_half = tensor.dtype == np.float16 and view.dtype == np.float32
+        if tensor.shape != view.shape or not (tensor.dtype == view.dtype or is_half):
             wanted = f"where its configuration and classes ask for {_form(view)}"
             raise ModelError(f"{self.path}: {name} is {_form(tensor)}, {wanted}")
         if not np.isfinite(tensor).all():
@@ -105,11 +107,15 @@ class Checkpoint:
         return f"{self.path} ({'not trained' if accuracy is None else f'validation accuracy {accuracy:.2%}'})"
 
 
-def to_bytes(network: MLP, metadata: Metadata, tensors: Tensors | None = None) -> bytes:
-    """The file of a checkpoint. Equal contents give equal bytes."""
+def to_bytes(network: MLP, metadata: Metadata, tensors: Tensors | None = None, half: bool = False) -> bytes:
+    """The file of a checkpoint, with the parameters in `half` precision if that is asked for. Equal contents give equal
+    bytes."""
     values = msgspec.to_builtins(metadata)
     strings = {key: json.dumps(value) for key, value in values.items()}
-    content = safetensors.numpy.save(network.parameters.named() | (tensors or {}), strings)
+    named: Tensors = dict(network.parameters.named())
+    if half:
+        named = {name: view.astype(np.float16) for name, view in named.items()}
+    content = safetensors.numpy.save(named | (tensors or {}), strings)
     return _with_sorted_metadata(content)
 
 

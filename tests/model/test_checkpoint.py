@@ -57,6 +57,14 @@ def test_other_tools_find_named_float32_tensors_inputs_by_outputs_and_json_strin
     assert json.loads(strings["config"])["network"]["hidden"] == [3]
 
 
+def test_half_precision_takes_half_the_room_and_is_read_as_single(file):
+    file.write_bytes(to_bytes(network(), METADATA, half=True))
+    assert {str(array.dtype) for array in safetensors.numpy.load_file(file).values()} == {"float16"}
+    read = load_checkpoint(file).network.parameters.flat
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, network().parameters.flat.astype(np.float16))
+
+
 def test_equal_contents_give_equal_bytes_in_every_process(tmp_path):
     """The library itself writes metadata in an order that differs from process to process."""
     code = (
