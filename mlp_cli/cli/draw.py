@@ -1,0 +1,61 @@
+"""mlp draw."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from mlp_cli.cli.console import note, tell
+from mlp_cli.cli.export import check_new, write_new
+
+
+@click.command("draw")
+@click.option(
+    "--model", default="mnist", show_default=True, metavar="MODEL", help="mnist, large, latest, a run or a checkpoint."
+)
+@click.option("--out", type=click.Path(), metavar="FILE", help="Write the page to FILE, and do not open it.")
+def command(model: str, out: str | None) -> None:
+    """Draw digits in the browser and watch the network read them.
+
+    The page shows what the network sees, the probabilities, the activations of every layer, and which pixels speak
+    for a digit and against it. It is one file that works offline: nothing is loaded, nothing leaves the browser.
+
+    \b
+    mlp draw
+    mlp draw --model runs/001 --out draw.html
+    """
+    import tempfile
+
+    from mlp_cli.export.page import page
+    from mlp_cli.model.checkpoint import load_checkpoint
+    from mlp_cli.model.find import find_model
+
+    if out is not None:
+        check_new(out)
+    checkpoint = load_checkpoint(find_model(model))
+    note(f"model: {checkpoint}")
+    content = page(checkpoint)
+    if out is not None:
+        write_new(out, content)
+        tell(out)
+        return
+    # A new folder that only this user may enter, so that nobody else's page is opened.
+    path = Path(tempfile.mkdtemp(prefix="mlp-draw-")) / "draw.html"
+    write_new(path, content)
+    tell(str(path))
+    if _open(path.as_uri()):
+        note("opened in the browser; if it shows nothing, open a page made by: mlp draw --out draw.html")
+    else:
+        note("no browser to open it in was found here: open this file in one")
+
+
+def _open(url: str) -> bool:
+    """Open a page in a graphical browser; whether there was one."""
+    import webbrowser
+
+    has_display = sys.platform in ("win32", "darwin") or any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    )
+    # Without a display webbrowser would start one in the terminal.
+    return has_display and webbrowser.open(url)

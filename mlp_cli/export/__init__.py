@@ -1,0 +1,1 @@
+"""A trained network for use elsewhere: an ONNX model, and a page to draw on."""
