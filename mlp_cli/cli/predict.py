@@ -186,10 +186,9 @@ def _files(image: str, recursive: bool) -> list[str]:
 
 def _endings() -> tuple[str, ...]:
     """Those of the names of pictures."""
-    from PIL import Image
+    from mlp_cli.images.decode import ENDINGS
 
-    readable = [ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN]
-    return (*readable, ".heic", ".heif")
+    return ENDINGS
 
 
 def _why_no_pictures(folder: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlp_cli.cli.table import pad
 from mlp_cli.cli.terminal import has_colour
-from mlp_cli.images.ink import otsu_threshold, resized
+from mlp_cli.images.ink import otsu_threshold, thumbnail
 from mlp_cli.model.reader import Answer, Reading
 
 RAMP = " .:-=+*#%@"  # of light, where there is nothing but ASCII
@@ -32,7 +32,7 @@ def drawing(reading: Reading, classes: Sequence[str]) -> list[str]:
 
 def _small(levels: NDArray[np.uint8]) -> list[str]:
     shrink = max(1.0, levels.shape[0] / ROOM, levels.shape[1] / (2 * ROOM))
-    return _pixels(np.uint8(resized(levels, [side / shrink for side in levels.shape])))
+    return _pixels(thumbnail(levels, round(max(levels.shape) / shrink)))
 
 
 def _pixels(image: NDArray[np.uint8]) -> list[str]:
@@ -50,7 +50,7 @@ def _pixels(image: NDArray[np.uint8]) -> list[str]:
             )
             for rows in zip(upper, lower, strict=True)
         ]
-    middle = 255 * otsu_threshold(image / 255)
+    middle = 255 * otsu_threshold(np.bincount(image.ravel(), minlength=256))
     light = (2 * (upper > middle) + (lower > middle)).tolist()
     return ["".join(BLOCKS[bits] for bits in row) for row in light]
 

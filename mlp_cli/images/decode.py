@@ -1,74 +1,117 @@
-"""Any picture file that Pillow opens, as grey pages."""
+"""A picture file as pages of grey levels or colours, for no more memory and time than a picture is worth."""
 
 import contextlib
 import logging
 import os
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from mlp_cli.errors import ImageError
 
-# A page of 600 dots per inch is 35 megapixels; four times that is no photo of a digit but an attack on memory.
-MAX_PIXELS = 144_000_000
-LARGE = 1200  # pixels; JPEG files are reduced while they are decoded, but not below this
-LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
+File: TypeAlias = "str | os.PathLike[str] | BinaryIO | Image.Image"
+
+# What people have. Of Pillow's others some start programs (Ghostscript for an EPS, whatever the file is called).
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "ICO", "AVIF")  # an MPO is a JPEG file, too
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pbm", ".pgm",
+    ".ppm", ".pnm", ".pfm", ".ico", ".avif", ".heic", ".heif",
+)  # fmt: skip
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+LARGE = 1200  # pixels; longer pictures are reduced while they are decoded, but not below this
+# A page of 600 dots per inch has 35 megapixels, a photo up to 200; a JPEG file is reduced as it is decoded.
+MOST_BYTES = 320_000_000  # of a picture, once it is unpacked
+LONGEST = 65_535  # pixels of a side, as in JPEG
+MOST_PIXELS = 400_000_000  # of all pages of a file
+# What decoding takes for each pixel: 4 bytes, unless it is one of these modes, or the decoder has copies of its own.
+BYTES_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+BYTES_OF_FORMAT = {"WEBP": 12, "AVIF": 12, "HEIF": 12}
+STRIP = 4_000_000  # pixels that are converted at once
+LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
+COLOUR, COLOURED = 24, 0.002  # levels between the channels of a pixel that has a colour, and the share of such pixels
+ORIENTATION, WIDTH, HEIGHT, EXIF_PART = 0x0112, 0xA002, 0xA003, 0x8769  # tags of EXIF
+UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.swapaxes(0, 1),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: np.rot90(p, -1)[:, ::-1],
+    8: lambda p: np.rot90(p),
+}
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 
 
 @dataclass(frozen=True)
 class Page:
-    """`levels` (height, width) uint8, 0 black to 255 white; `scale`, the pixels of the picture to one of these."""
+    """`pixels` (height, width) uint8, 0 black to 255 white, or (height, width, 3) where there is colour; `scale`, the
+    pixels of the picture to one of these."""
 
-    levels: np.ndarray
+    pixels: NDArray[np.uint8]
     scale: float = 1.0
 
+    @property
+    def levels(self) -> NDArray[np.uint8]:
+        """The luminance of the pixels: (height, width)."""
+        return self.pixels if self.pixels.ndim == 2 else np.asarray(Image.fromarray(self.pixels).convert("L"))
 
-def decode(file):
+
+def decode(file: File) -> Page:
     """The first Page of a picture file (path or binary stream), or of an Image of Pillow's.
 
-    Upright by its EXIF orientation; transparent parts are paper; of an animation the first frame; 16-bit, 32-bit and
-    float pictures are stretched from their darkest to their brightest value; large photos are reduced. Raises
-    ImageError for what is missing, damaged, too large or no picture.
+    Upright by its EXIF orientation, unless that is stale; transparent parts are paper; of an animation the first frame;
+    16-bit, 32-bit and float pictures are stretched from their darkest to their brightest value; large photos are
+    reduced. Raises ImageError for what is missing, damaged, too large or no picture.
     """
     return next(decode_all(file))
 
 
-def decode_all(file):
+def decode_all(file: File) -> Iterator[Page]:
     """Every Page of a picture file: of a TIFF as many as it has, of other formats one. Like `decode`."""
     try:
         with _quietly(_open, file) as picture:
+            left = MOST_PIXELS
             for number in range(_quietly(_pages, picture)):
-                yield _quietly(_page, picture, number)
-    except Image.DecompressionBombError:
-        raise ImageError("has more pixels than are safe to read; make the picture smaller") from None
+                if number:
+                    _quietly(picture.seek, number)
+                left -= picture.width * picture.height
+                if left < 0:
+                    most = f"{MOST_PIXELS / 1e6:.0f} megapixels"
+                    raise ImageError(f"pages from here on are not read: those of a file may have {most}")
+                yield _quietly(_page, picture)
     except UnidentifiedImageError:
-        raise ImageError("is not a picture in a format that Pillow reads") from None
+        raise ImageError("is not a picture in a format that mlp reads") from None
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except ImageError:
         raise
+    except Image.DecompressionBombError:
+        raise ImageError("has more pixels than are safe to read; make the picture smaller") from None
+    except MemoryError:
+        raise ImageError("does not fit into memory; make the picture smaller") from None
     except Exception as error:  # Pillow has none of its own for damaged files: its decoders raise a dozen kinds
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"the picture cannot be read: {reason}") from None
 
 
-def _quietly(function, *arguments):
+def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
     """The function without Pillow's warnings, about metadata and sizes below our own limit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*arguments)
 
 
-def _open(file):
+def _open(file: File) -> Image.Image:
     if isinstance(file, Image.Image):
         return file.copy()  # the caller's own stays open, and as it is
     try:
-        return Image.open(file)
+        return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         if not _is_heic(file):
             raise
@@ -78,31 +121,62 @@ def _open(file):
             raise ImageError("is a HEIC picture; to read those: pip install pillow-heif") from None
 
         pillow_heif.register_heif_opener()
-        return Image.open(file)
+        return Image.open(file, formats=["HEIF"])
 
 
-def _pages(picture):
-    return picture.n_frames if picture.format == "TIFF" else 1
+def _is_heic(file: Any) -> bool:
+    try:
+        if hasattr(file, "seek"):
+            file.seek(0)
+            head = file.read(12)
+            file.seek(0)
+        else:
+            with open(file, "rb") as stream:
+                head = stream.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC
 
 
-def _page(picture, number):
-    if number:
-        picture.seek(number)
+def _pages(picture: Any) -> int:
+    return int(picture.n_frames) if picture.format == "TIFF" else 1
+
+
+def _page(picture: Image.Image) -> Page:
+    """The Page that is seen of a picture. Raises ImageError, before anything is unpacked, if that would take too much
+    memory or time."""
+    size = picture.size
+    picture.draft(None, (LARGE, LARGE))
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{width}×{height} pixels are more than the {MAX_PIXELS / 1e6:.0f} million that are read; "
-            "make the picture smaller"
-        )
-    picture.draft("L", (LARGE, LARGE))
+    # What a progressive JPEG file takes does not depend on the size that it is reduced to.
+    pixels = size[0] * size[1] if picture.info.get("progressive") else width * height
+    each = max(BYTES_OF_MODE.get(picture.mode, 4), BYTES_OF_FORMAT.get(picture.format or "", 1))
+    if pixels * each > MOST_BYTES or max(size) > LONGEST:
+        most = f"{MOST_BYTES // each / 1e6:.0f} megapixels or {LONGEST} on a side"
+        raise ImageError(f"{size[0]}×{size[1]} pixels are too many; make the picture smaller, at most {most}")
     with _silent() if picture.format == "TIFF" else contextlib.nullcontext():
         picture.load()
-    levels = _grey(ImageOps.exif_transpose(picture))
-    return Page(levels, max(width, height) / max(levels.shape))
+    seen = UPRIGHT.get(_orientation(picture), np.asarray)(_pixels(picture, max(1, max(picture.size) // LARGE)))
+    return Page(np.ascontiguousarray(seen), max(size) / max(seen.shape[:2]))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 if there is none, or if it is stale: if a program turned the pixels, and left the
+    tag, then the size that the camera noted is that of the picture before it was turned."""
+    try:
+        exif = picture.getexif()
+        orientation = int(exif.get(ORIENTATION, 1))
+        camera = exif.get_ifd(EXIF_PART)
+        wide, high = int(camera.get(WIDTH, 0)), int(camera.get(HEIGHT, 0))
+    except Exception:  # damaged metadata are no reason not to look at the picture
+        return 1
+    width, height = picture.size
+    was_turned = orientation >= 5 and (wide - high) * (width - height) < 0
+    return 1 if was_turned else orientation
 
 
 @contextlib.contextmanager
-def _silent():
+def _silent() -> Iterator[None]:
     """Nothing on stderr meanwhile: libtiff writes there what it finds wrong, past Python, and Pillow cannot stop it."""
     try:
         stderr = os.dup(2)
@@ -118,40 +192,53 @@ def _silent():
         os.close(stderr)
 
 
-def _grey(picture):
+def _pixels(picture: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """The pixels (h, w) or (h, w, 3) of a picture that is a `factor` smaller."""
     if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
         # convert("L") would clip these to 0…255
-        return _stretched(np.asarray(picture, np.float64))
-    if not picture.has_transparency_data:
-        return np.asarray(picture.convert("L"))
-    levels, opacity = (np.asarray(band, np.float32) for band in picture.convert("LA").split())
-    opacity /= 255
+        return _stretched(_reduced(picture, "F", factor))
+    if picture.has_transparency_data:
+        return _without_colour(_on_paper(_reduced(picture, "RGBA", factor)))
+    if picture.mode in ("1", "L"):
+        return _reduced(picture, "L", factor)
+    return _without_colour(_reduced(picture, "RGB", factor))
+
+
+def _reduced(picture: Image.Image, mode: str, factor: int) -> NDArray[Any]:
+    """The pixels of a picture in another mode and a `factor` smaller: strip by strip, so that never all of them are
+    there in two modes."""
+    rows = max(1, STRIP // (picture.width * factor)) * factor
+    strips = []
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        if mode == "F":
+            strip = Image.fromarray(np.nan_to_num(np.asarray(strip, np.float32), posinf=0, neginf=0))
+        strip = strip.convert(mode)
+        strips.append(np.asarray(strip.reduce(factor) if factor > 1 else strip))
+    return np.concatenate(strips)
+
+
+def _on_paper(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels (h, w, 4), of which the last says how opaque they are, on paper: (h, w, 3)."""
+    opacity = pixels[..., 3:] / np.float32(255)
     if not opacity.any():
-        return np.full(levels.shape, 255, np.uint8)
+        return np.full((*pixels.shape[:2], 3), 255, np.uint8)
     # What can be seen is ink if most of the picture is nothing, and paper if it is not. Nothing becomes paper.
-    seen_is_light = (levels * opacity).sum() > 127.5 * opacity.sum()
+    seen_is_light = (pixels[..., :3].mean(axis=2, keepdims=True) * opacity).sum() > 127.5 * opacity.sum()
     paper = 0 if seen_is_light == (opacity.mean() < 0.5) else 255
-    return np.uint8(np.rint(levels * opacity + paper * (1 - opacity)))
+    return np.rint(pixels[..., :3] * opacity + paper * (1 - opacity)).astype(np.uint8)
 
 
-def _stretched(values):
-    values = np.nan_to_num(values, posinf=0, neginf=0)
+def _without_colour(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels (h, w, 3) as luminance (h, w), if they have no more colour than noise."""
+    some = pixels[:: 1 + len(pixels) // 200, :: 1 + pixels.shape[1] // 200]
+    spread = some.max(axis=2) - some.min(axis=2)
+    return pixels if (spread > COLOUR).mean() > COLOURED else np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     low, high = values.min(), values.max()
     # A page of one level, give or take a little, is blank; to stretch it would make ink of its noise.
     if high - low <= LEAST_SPREAD * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.uint8)
-    return np.uint8(np.rint((values - low) * (255 / (high - low))))
-
-
-def _is_heic(file):
-    try:
-        if hasattr(file, "seek"):
-            file.seek(0)
-            head = file.read(12)
-            file.seek(0)
-        else:
-            with open(file, "rb") as stream:
-                head = stream.read(12)
-    except OSError:
-        return False
-    return head[4:8] == b"ftyp" and head[8:12] in HEIC
+    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-
-from mlp_cli.images.ink import quantile
+from numpy.typing import NDArray
 
 # A ruled line is thinner than this share of the page, this straight (height to length), and its ends are this long.
 LINE_THICKNESS = 0.02
@@ -15,6 +14,9 @@ LINE_END = 0.03
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
 FRAME_COVER = 0.85
+# A ring holds a mark of at least this share of its side, and is seen in this share of the directions from there.
+RING_HOLDS = 0.4
+RING_COVER = 0.85
 MOST_FRAMES = 30  # that are looked for
 
 
@@ -23,52 +25,69 @@ class Marks:
     """Connected pieces of ink: `labels` (h, w), 0 for paper and i + 1 for piece i; and of each piece `area` in pixels
     and `box` (left, top, right, bottom), right and bottom exclusive: (n,) and (n, 4)."""
 
-    labels: np.ndarray
-    area: np.ndarray
-    box: np.ndarray
+    labels: NDArray[np.int32]
+    area: NDArray[np.int_]
+    box: NDArray[np.int_]
 
     @classmethod
-    def of(cls, mask):
+    def of(cls, mask: NDArray[np.bool_]) -> "Marks":
         """The 8-connected pieces of a mask (h, w)."""
         _, labels, statistics, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=8)
         left, top, width, height, area = statistics[1:].astype(int).T
         return cls(labels, area, np.stack([left, top, left + width, top + height], axis=1))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.area)
 
     @property
-    def size(self):
+    def size(self) -> NDArray[np.int_]:
         """Width and height of each piece: (n, 2)."""
         return self.box[:, 2:] - self.box[:, :2]
 
     @property
-    def side(self):
+    def side(self) -> NDArray[np.int_]:
         """The longer side of each piece: (n,)."""
         return self.size.max(axis=1, initial=0)
 
-    def at_border(self):
+    def at_border(self) -> NDArray[np.bool_]:
         """Whether a piece touches the border of the page: (n,)."""
         height, width = self.labels.shape
-        return (self.box[:, :2] <= 0).any(axis=1) | (self.box[:, 2:] >= (width, height)).any(axis=1)
+        outermost = np.concatenate([self.box[:, :2] <= 0, self.box[:, 2:] >= (width, height)], axis=1)
+        return np.asarray(outermost.any(axis=1))
 
-    def pixels(self, chosen, box=None):
+    def rings(self) -> NDArray[np.bool_]:
+        """Which pieces somebody drew around others: seen from the middle of such a one, they are in every direction."""
+        rings = np.zeros(len(self), bool)
+        middle = (self.box[:, :2] + self.box[:, 2:]) / 2
+        for i in np.argsort(-self.side)[:MOST_FRAMES]:
+            left, top, right, bottom = self.box[i]
+            within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
+            within &= (self.side >= RING_HOLDS * self.side[i]) & ~rings
+            if within.any():
+                y, x = np.nonzero(self.labels[top:bottom, left:right] == i + 1)
+                centre = middle[np.flatnonzero(within)[self.side[within].argmax()]]
+                angle = np.arctan2(y + top - centre[1], x + left - centre[0])
+                seen = np.bincount(np.int_((angle + np.pi) / (2 * np.pi) * 35.999), minlength=36) > 0
+                rings[i] = seen.mean() >= RING_COVER
+        return rings
+
+    def pixels(self, chosen: NDArray[np.bool_], box: NDArray[np.int_] | None = None) -> NDArray[np.bool_]:
         """The mask of the chosen (n,) pieces, within a box of the page."""
         left, top, right, bottom = (None,) * 4 if box is None else box
         return np.concatenate([[False], chosen])[self.labels[top:bottom, left:right]]
 
 
-def around(boxes):
+def around(boxes: NDArray[np.int_]) -> NDArray[np.int_]:
     """The box that holds all `boxes` (n, 4)."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
-def gaps(box, boxes):
+def gaps(box: NDArray[np.int_], boxes: NDArray[np.int_]) -> NDArray[np.int_]:
     """Horizontal and vertical distance of a box from each of `boxes` (n, 4), 0 where they overlap: (n, 2)."""
     return np.maximum(0, np.maximum(box[:2] - boxes[:, 2:], boxes[:, :2] - box[2:]))
 
 
-def without_ruling(mask):
+def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """A mask of ink without the ruled lines that cross the page, and how many there were.
 
     A line goes; where a stroke crosses it, the ink is thicker than the line and stays.
@@ -84,7 +103,7 @@ def without_ruling(mask):
     return (rest, count) if rest.any() else (mask, 0)
 
 
-def _crossing(mask, thickness):
+def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_], int]:
     """The mask of nearly horizontal lines from the left border to the right one, and how many there are.
 
     Strokes cut a line into pieces: one at each border, and others on the way between these two.
@@ -106,14 +125,14 @@ def _crossing(mask, thickness):
     return pieces.pixels(chosen), lines
 
 
-def _thickness(columns):
+def _thickness(columns: NDArray[np.bool_]) -> int:
     """The usual thickness of what crosses some columns of a mask; 0 for nothing."""
     edges = np.diff(np.pad(columns, ((1, 1), (0, 0))).astype(np.int8), axis=0)
-    starts, ends = (np.nonzero(sign == edges.T)[1] for sign in (1, -1))
-    return quantile(ends - starts, 0.5) if len(starts) else 0
+    starts, ends = (np.nonzero(np.equal(edges.T, sign))[1] for sign in (1, -1))
+    return _median(ends - starts) if len(starts) else 0
 
 
-def without_frames(mask):
+def without_frames(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int_]]:
     """A mask of ink without box frames, such as forms have, and the boxes of these, (n, 4).
 
     A digit may touch its frame; of a row of cells the walls between them go as well. A frame holds something: one that
@@ -137,7 +156,7 @@ def without_frames(mask):
     return mask, np.reshape(frames, (-1, 4))
 
 
-def _walls(mask):
+def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """The walls of a frame that fills its mask, and between its cells, as a mask; None if it is no frame.
 
     A frame's outer edge is straight on at least three sides.
@@ -151,10 +170,10 @@ def _walls(mask):
         outer, thickness = _outer_run(turned)
         edge = outer.argmax(axis=0)
         third = -(-len(edge) // 3)
-        ends = quantile(edge[:third], 0.5), quantile(edge[-third:], 0.5)
+        ends = _median(edge[:third]), _median(edge[-third:])
         slope = (ends[1] - ends[0]) / max(len(edge) - third, 1)
         line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
-        on_line = np.abs(edge - line) <= max(2, thickness)
+        on_line = np.abs(edge - line) <= max(2, thickness / 2)
         if abs(slope) <= SLOPE * 2 and on_line.mean() >= FRAME_COVER and thickness <= FRAME_THICKNESS * min(mask.shape):
             sides += 1
             thicknesses.append(thickness)
@@ -170,15 +189,15 @@ def _walls(mask):
     return walls
 
 
-def _outer_run(mask):
+def _outer_run(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """Of each column the first run of ink from the top, as a mask, and the median of their lengths."""
     ink = np.maximum.accumulate(mask, axis=0)
     gap = np.maximum.accumulate(ink & ~mask, axis=0)
     run = ink & ~gap
-    return run, quantile(run.sum(axis=0), 0.5)
+    return run, _median(run.sum(axis=0))
 
 
-def _without_crumbs(mask):
+def _without_crumbs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """What is inside a frame, without what is left of its walls."""
     height, width = mask.shape
     marks = Marks.of(mask)
@@ -187,9 +206,12 @@ def _without_crumbs(mask):
     return marks.pixels(~near & (marks.side > 0.1 * min(mask.shape)))
 
 
-def _thin(mask, thickness):
+def _thin(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.bool_]:
     """The pixels of a mask that lie in a vertical run of at most `thickness` pixels."""
-    index = np.arange(len(mask))[:, None]
-    before = np.maximum.accumulate(np.where(mask, -1, index), axis=0)
-    behind = np.minimum.accumulate(np.where(mask, len(mask), index)[::-1], axis=0)[::-1]
-    return mask & (behind - before - 1 <= thickness)
+    longer = cv2.morphologyEx(np.asarray(mask, np.uint8), cv2.MORPH_OPEN, np.ones((int(thickness) + 1, 1), np.uint8))
+    return mask & (longer == 0)
+
+
+def _median(values: NDArray[np.int_]) -> int:
+    """The upper median; np.median would import numpy.ma, a tenth of the start of `mlp predict`."""
+    return int(np.sort(values)[len(values) // 2])

@@ -42,7 +42,7 @@ def _area_weights(size: int, side: int) -> NDArray[np.float64]:
     return shares
 
 
-def is_mnist_like(page):
+def is_mnist_like(page: NDArray[np.uint8]) -> bool:
     """Whether a page already is what `normalise` makes, as all images of MNIST are: 28×28, light ink on plain 0,
     19 or 20 pixels long, bright, centred by mass, and no hairlines drawn pixel by pixel."""
     if page.shape != (SIDE, SIDE) or page.max() < 250 or np.count_nonzero(page) > page.size // 2:
@@ -53,7 +53,7 @@ def is_mnist_like(page):
     return is_long and is_centred and not _is_hairline(page)
 
 
-def _is_hairline(page):
+def _is_hairline(page: NDArray[np.uint8]) -> bool:
     """Whether strokes have no grey edges, and nowhere 3×3 pixels of ink. MNIST's few without grey edges are thick."""
     ink = page > 0
     if np.count_nonzero(ink & (page < 250)) > 0.1 * np.count_nonzero(ink):

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 
 from mlp_cli.errors import ImageError
-from mlp_cli.images.digits import DUST, NEAR, as_it_is, cut, dropped, find_marks
-from mlp_cli.images.ink import quantile
+from mlp_cli.images.digits import as_it_is
 from mlp_cli.images.marks import around, gaps
+from mlp_cli.images.single import DUST, NEAR, cut, dropped, find_marks
 
 MOST_DIGITS = 200  # of a page
 
@@ -20,11 +20,11 @@ def find_rows(page, inverted=None):
     whole = as_it_is(page, inverted)
     if whole:
         return [[whole]]
-    ink, marks, frames, actions = find_marks(page, inverted)
-    groups = _each(marks, frames)
-    boxes = np.array([around(marks.box[group]) for group in groups])
-    actions += dropped(~np.any(groups, axis=0))
-    return [[cut(page, ink, marks, groups[i], actions) for i in row] for row in _rows(boxes)]
+    found = find_marks(page, inverted)
+    groups = _each(found.marks, found.frames)
+    boxes = np.array([around(found.marks.box[group]) for group in groups])
+    actions = found.actions + dropped(~np.any(groups, axis=0))
+    return [[cut(found, groups[i], actions) for i in row] for row in _rows(boxes)]
 
 
 def _each(marks, frames):
@@ -74,7 +74,7 @@ def _rows(boxes):
     climb or fall.
     """
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    usual = quantile((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 0.5)
+    usual = np.sort((boxes[:, 2:] - boxes[:, :2]).max(axis=1))[len(boxes) // 2]
     right = centres[:, 0] - centres[:, :1]  # [i, j]: how far j is to the right of i
     off = np.abs(centres[:, 1] - centres[:, 1:])
     distance = np.where((right > 0) & (off <= usual), right + 3 * off, np.inf)

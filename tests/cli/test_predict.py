@@ -87,7 +87,7 @@ def test_a_bad_file_among_many_is_reported_and_the_others_go_through(mlp, model,
     assert result.code == 1
     assert [line.split("\t")[1] == "-" for line in result.out.splitlines()] == [False, True, False]
     (error,) = [line for line in result.err.splitlines() if not line.startswith("model: ")]
-    assert error == f"mlp: {pictures / '001.png'}: is not a picture in a format that Pillow reads"
+    assert error == f"mlp: {pictures / '001.png'}: is not a picture in a format that mlp reads"
 
 
 def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):

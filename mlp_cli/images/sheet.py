@@ -1,0 +1,229 @@
+"""The sheet, card or screen that a picture shows, found in its surroundings and straightened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.images.decode import Page
+from mlp_cli.images.ink import grey, thumbnail
+
+WORKING_SIDE = 1200  # pixels; on larger pages digits have more detail than is of use
+SIDE = 240  # of the thumbnail that sheets are looked for on
+LEVELS = 16  # thresholds that part a sheet from what it lies on
+SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
+STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
+SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
+LEAST_STEP, AWAY = 8, 5  # grey levels between the sheet and what it lies on, so many pixels from its edge
+ALL_AROUND = 0.85  # of the outline has that step
+CUT = 0.03  # of the hull may be lost if the border cuts corners off: an ellipse has as many, but loses more
+SQUARE = 0.9  # 1 if an outline's own sides are parallel or at right angles, 0 at any angle
+OWN = 0.5  # of the outline of a sheet that nothing but a sheet has
+EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """`pixels` (h, w) or (h, w, 3) uint8, and `levels` (h, w), the channel of them that is looked at; `to_picture`, the
+    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet of which only a part
+    is on the page, `inside` (h, w) is where it is; and if most of its outline is the page's border, so that its edge
+    may be a shadow's, `outline` (n, 2) are its corners there."""
+
+    levels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
+    to_picture: NDArray[np.float64]
+    inside: NDArray[np.bool_] | None = None
+    outline: NDArray[np.float64] | None = None
+
+    def box_in_picture(self, box: NDArray[np.int_]) -> tuple[int, int, int, int]:
+        """The box in the picture around what is a box (left, top, right, bottom) here."""
+        left, top, right, bottom = box
+        corners = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
+        x, y = cv2.perspectiveTransform(corners, self.to_picture)[0].T
+        found = np.rint([x.min(), y.min(), x.max(), y.max()]).astype(int).tolist()
+        return found[0], found[1], found[2], found[3]
+
+
+def whole(page: Page) -> Sheet:
+    """All of a page, reduced to the size that is worked on."""
+    pixels = thumbnail(page.pixels, WORKING_SIDE)
+    scale = page.scale * max(page.pixels.shape[:2]) / max(pixels.shape[:2])
+    return Sheet(grey(pixels), pixels, np.diag([scale, scale, 1.0]))
+
+
+def sheets(page: Sheet) -> Iterator[Sheet]:
+    """What may be a sheet that lies on the page, the largest first: a polygon of four to six corners, of which more
+    than four are cut off by the border, that is lighter or darker than what is around it."""
+    height, width = page.levels.shape
+    small = cv2.medianBlur(thumbnail(page.levels, SIDE), 5)
+    scale = max(height, width) / max(small.shape)
+    ordered = np.sort(small, axis=None).astype(float)[:: max(1, small.size // LEVELS)]
+    found = []
+    for level in sorted(set((ordered[:-1] + ordered[1:]) / 2)):  # half of them in the gaps between groups of levels
+        light = cv2.compare(small, float(level), cv2.CMP_GT)
+        for region in (light, ~light):
+            for contour in cv2.findContours(region, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
+                corners = _corners(contour, small.shape)
+                if corners is not None:
+                    found.append((_step(small, corners), corners))
+    found.sort(key=lambda pair: -pair[0])
+    sharpest: list[NDArray[np.float64]] = []
+    for step, corners in found:
+        if step and not any(_is_same(corners, other) for other in sharpest):
+            sharpest.append(corners)
+    for corners in sorted(sharpest, key=_area, reverse=True):
+        yield _straightened(page, corners * scale, _is_open(corners, small.shape))
+
+
+def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if the border cuts it; else None."""
+    own, total = cv2.contourArea(contour), shape[0] * shape[1]
+    if own < SOLID * SMALLEST * total:
+        return None
+    hull = cv2.convexHull(contour)
+    area = cv2.contourArea(hull)
+    if not SMALLEST * total <= area <= LARGEST * total or own < SOLID * area:
+        return None
+    polygon = cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)
+    corners = polygon[:, 0].astype(np.float64)
+    if len(corners) < 4 or len(corners) > (8 if _is_open(corners, shape) else 4):
+        return None
+    if 1 - _area(corners) / area > (1 - SOLID if len(corners) == 4 else CUT):
+        return None
+    return hull[:, 0].astype(np.float64) if _is_open(corners, shape) else _sharp(corners, contour[:, 0])
+
+
+def _sharp(corners: NDArray[np.float64], contour: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The corners (n, 2) where the straight lines meet that fit best to the contour (m, 2) between any two of them."""
+    lines = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = (end - start) / np.hypot(*(end - start))
+        place = (contour - start) @ along / np.hypot(*(end - start))
+        away = np.abs((contour - start) @ np.array([-along[1], along[0]]))
+        near = contour[(place > 0.1) & (place < 0.9) & (away <= STRAIGHT * 2 * np.hypot(*(end - start)) + 2)]
+        lines.append(
+            cv2.fitLine(np.asarray(near if len(near) > 1 else [start, end], np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)
+        )
+    meet = []
+    for one, other in zip(np.roll(lines, 1, axis=0)[..., 0], np.array(lines)[..., 0], strict=True):
+        (a, b), (p, q) = (one[:2], other[:2]), (one[2:], other[2:])
+        if abs(a[0] * b[1] - a[1] * b[0]) < 0.1:  # nearly parallel
+            return corners
+        meet.append(p + a * np.linalg.solve(np.array([a, -b]).T, q - p)[0])
+    return np.array(meet)
+
+
+def _is_open(corners: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether corners lie on the border of the picture."""
+    return bool((corners <= 2).any() or (corners >= np.array(shape[::-1]) - 3).any())
+
+
+def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two outlines are those of one sheet."""
+    return abs(_area(one) - _area(other)) <= 0.1 * _area(one) and np.hypot(*(one.mean(0) - other.mean(0))) <= 5
+
+
+def _area(corners: NDArray[np.float64]) -> float:
+    return float(cv2.contourArea(corners.astype(np.float32)))
+
+
+def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
+    """The median difference of the levels inside and outside an outline, some pixels away from it, so that a line makes
+    none; 0 if it is that of no sheet: small, or not there nearly all along the outline."""
+    ends = np.roll(corners, -1, axis=0)
+    lengths = np.hypot(*(ends - corners).T)
+    counts = np.maximum(1, lengths.astype(int))
+    side = np.repeat(np.arange(len(corners)), counts)
+    place = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])[:, None]
+    points = corners[side] * (1 - place) + ends[side] * place
+    along = ((ends - corners) / np.maximum(lengths, 1e-9)[:, None])[side]
+    out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY
+    if (out * (points - corners.mean(axis=0))).sum() < 0:
+        out = -out
+    within, beyond = np.rint(points - out).astype(int), np.rint(points + out).astype(int)
+    size = np.array(small.shape[::-1])
+    seen = ((beyond >= 0) & (beyond < size) & (within >= 0) & (within < size)).all(axis=1)
+    if seen.sum() < 0.2 * len(seen):
+        return 0.0
+    (x, y), (u, v) = within[seen].T, beyond[seen].T
+    difference = small[y, x].astype(float) - small[v, u]
+    step = float(np.sort(difference)[len(difference) // 2])
+    around = np.mean(difference * np.sign(step) >= LEAST_STEP) if step else 0
+    return abs(step) if around >= ALL_AROUND else 0.0
+
+
+def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> Sheet:
+    """The sheet with these corners: seen from above; or, if a part of it is not on the picture, as it is, and paper put
+    where the surroundings are."""
+    if is_open:
+        turn = _turn(corners, page.levels.shape)
+        left, top, width, height = cv2.boundingRect((corners @ turn).astype(np.float32))
+        matrix = np.eye(3)
+        matrix[:2, :2] = turn  # rows times turn is there, and its transpose is its inverse
+        matrix[:2, 2] = turn @ (left, top)
+        size = (width, height)
+    else:
+        first = corners.sum(axis=1).argmin()
+        corners = np.roll(corners, -first, axis=0)
+        (a, b), (c, d) = corners[1] - corners[0], corners[2] - corners[1]
+        if a * d < b * c:  # against the clock
+            corners = np.roll(corners[::-1], 1, axis=0)
+        sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
+        width, height = max(sides[0], sides[2]), max(sides[1], sides[3])
+        x, y = width * EDGE, height * EDGE
+        plan = np.array([(-x, -y), (width + x, -y), (width + x, height + y), (-x, height + y)], np.float32)
+        size = (max(1, round(width)), max(1, round(height)))
+        matrix = cv2.getPerspectiveTransform(plan, corners.astype(np.float32))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pixels = cv2.warpPerspective(page.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    if not is_open:
+        return Sheet(grey(pixels), pixels, page.to_picture @ matrix)
+    inside = _inside(pixels.shape, corners @ turn - (left, top))
+    pixels = _with_paper_around(pixels, inside)
+    may_be_lit = _own_share(corners, page.levels.shape) < OWN
+    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners if may_be_lit else None)
+
+
+def _turn(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The rotation (2, 2) that makes the sides of an open outline level and upright, if two of them say the same."""
+    hull = corners.astype(np.float32)
+    own = _own_sides(cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)[:, 0].astype(float), shape)
+    lengths = np.hypot(*own.T)
+    total = np.sum(lengths * np.exp(4j * np.arctan2(own[:, 1], own[:, 0])))  # a quarter of a turn makes no difference
+    angle = np.angle(total) / 4 if len(own) > 1 and abs(total) >= SQUARE * lengths.sum() else 0.0
+    return np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+
+
+def _own_sides(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The sides (n, 2) of an outline that are not the border's."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    room = 0.02 * max(shape)
+    middle = corners + sides / 2
+    return sides[((middle > room) & (middle < np.array(shape[::-1]) - 1 - room)).all(axis=1)]
+
+
+def _own_share(corners: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """The share of an outline that is not the border's."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    return float(np.hypot(*_own_sides(corners, shape).T).sum() / np.hypot(*sides.T).sum())
+
+
+def _inside(shape: tuple[int, ...], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The mask of a polygon without its edge, but where that is the border."""
+    filled = cv2.fillPoly(np.zeros(shape[:2], np.uint8), [np.rint(corners).astype(np.int32)], 1)
+    edge = round(EDGE * max(shape)) * 2 + 1
+    return cv2.erode(filled, np.ones((edge, edge), np.uint8)).astype(bool)
+
+
+def _with_paper_around(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The pixels (h, w) or (h, w, 3) of a sheet, and those outside as the mean of the nearest inside."""
+    window = (max(inside.shape) // 4 | 1,) * 2
+    share = cv2.blur(inside.astype(np.float32), window)
+    filled = pixels.copy()
+    for channel in np.moveaxis(np.atleast_3d(filled), 2, 0):
+        mean = channel[inside].mean()  # of what has no inside near it
+        light = cv2.blur(np.where(inside, channel - mean, 0).astype(np.float32), window) / np.maximum(share, 0.01)
+        np.copyto(channel, np.clip(mean + light, 0, 255).astype(np.uint8), where=~inside)
+    return filled

@@ -1,0 +1,191 @@
+"""From a page to its marks, and to the one digit among them."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.errors import ImageError
+from mlp_cli.images.decode import Page
+from mlp_cli.images.digits import Digit
+from mlp_cli.images.ink import Ink, find_ink
+from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
+from mlp_cli.images.mnist import normalise, tight_box
+from mlp_cli.images.sheet import Sheet, sheets, whole
+from mlp_cli.images.strokes import weigh
+
+# Shares of the longer side of a digit's largest piece:
+DUST = 0.08  # what is shorter is no part of it
+NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
+ANOTHER = 0.5  # what is longer, and beside it, is another digit
+FLAT, UNDER = 0.25, 0.06  # of its width is an underline's height; of a digit's its distance, or it is the foot of a 1
+MOST_PIECES = 12  # of a digit; a broken one has up to eight
+LEAST_SIDE = 0.1  # of a sheet's shorter side, of the digit on it
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is on a page: the sheet that was looked at, its ink, the marks on it, the boxes (n, 4) of frames that were
+    around some of them, and what was done, in words."""
+
+    sheet: Sheet
+    ink: Ink
+    marks: Marks
+    frames: NDArray[np.int_]
+    actions: list[str] = field(default_factory=list)
+
+
+def find_one(page: Page, inverted: bool | None = None) -> Digit:
+    """The one Digit on a Page; see `digits.prepare`."""
+    found = find_marks(page, inverted)
+    marks = found.marks
+    place, inside = _field(marks, found.frames)
+    chosen = _one(marks, place, inside)
+    inside &= ~_underlines(marks, chosen)
+    largest = marks.side[chosen].max()
+    others = int((inside & ~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
+    if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
+        raise ImageError("has nothing like a single digit on it")
+    if others:
+        raise ImageError(f"has {others + 1} things like a digit on it; --split reads several")
+    return cut(found, chosen, found.actions + dropped(~chosen))
+
+
+def find_marks(page: Page, inverted: bool | None = None) -> Found:
+    """The marks on a Page, or on the sheet that it shows. Raises ImageError if there are none."""
+    all_of_it = whole(page)
+    found, place = None, None
+    for sheet in sheets(all_of_it):  # of those that hold the same digit the smallest: a window on a screen in a room
+        inner = _on_sheet(all_of_it, sheet, inverted)
+        if inner:
+            left, top, right, bottom = inner[1]
+            if place is None or (
+                place[0] <= (left + right) / 2 <= place[2] and place[1] <= (top + bottom) / 2 <= place[3]
+            ):
+                found, place = inner
+    if found:
+        found.actions.append("sheet found")
+    found = found or _look(all_of_it, inverted)
+    if not found:
+        forced = "" if inverted is None else f" of {'dark' if inverted else 'light'} ink; see --invert"
+        raise ImageError(f"has no digit on it: the page is blank{forced}")
+    if not len(found.marks):
+        raise ImageError("has no digit on it: nothing but lines")
+    return found
+
+
+def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, tuple[int, int, int, int]] | None:
+    """What is on a sheet that may lie on a page, and the box in the picture of the digit on it; None if there is none,
+    or it goes over the sheet's edge."""
+    found = _look(sheet, inverted)
+    if not found or not len(found.marks):
+        return None
+    marks = found.marks
+    chosen = _one(marks, *_field(marks, found.frames))
+    side = marks.side[chosen].max()
+    if side < LEAST_SIDE * min(sheet.levels.shape) or chosen.sum() > MOST_PIECES:
+        return None
+    if sheet.inside is None and marks.at_border()[chosen].any():
+        return None
+    if sheet.inside is not None:
+        touching = cv2.dilate(marks.pixels(chosen).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        if (touching & ~sheet.inside).any():
+            return None
+    if sheet.outline is not None:  # then there may be more digits beyond, in the shadow
+        beyond = _look(page, found.ink.inverted)
+        if beyond:
+            others = beyond.marks
+            middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
+            outline = sheet.outline.astype(np.float32)
+            outside = np.array([cv2.pointPolygonTest(outline, point.tolist(), False) < 0 for point in middle])
+            if (outside & ~others.at_border() & (others.side >= ANOTHER * side) & (others.side < 2 * side)).any():
+                return None
+    return found, sheet.box_in_picture(around(marks.box[chosen]))
+
+
+def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
+    """What is on a sheet, None for nothing."""
+    ink = find_ink(sheet.levels, inverted)
+    if ink is None:
+        return None
+    actions = ["inverted"] if ink.inverted else []
+    mask, lines = without_ruling(ink.mask if sheet.inside is None else ink.mask & sheet.inside)
+    mask, frames = without_frames(mask)
+    marks = Marks.of(mask)
+    rings = marks.rings()
+    if rings.any():
+        frames = np.concatenate([frames, marks.box[rings]])
+        marks = Marks.of(marks.pixels(~rings))
+    if lines:
+        actions.append(f"{lines} ruled lines erased" if lines > 1 else "a ruled line erased")
+    if len(frames):
+        actions.append(f"{len(frames)} frames erased" if len(frames) > 1 else "a frame erased")
+    return Found(sheet, ink, marks, frames, actions)
+
+
+def _field(marks: Marks, frames: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:
+    """The box that a single digit is looked for in, the largest frame or the page, and which pieces (n,) are inside."""
+    if len(frames):
+        place = max(frames, key=lambda box: np.prod(box[2:] - box[:2]))
+        inside = (gaps(place, marks.box) == 0).all(axis=1)
+        if inside.any():
+            return place, inside
+    return np.array([0, 0, *marks.labels.shape[::-1]]), np.ones(len(marks), bool)
+
+
+def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which pieces make the one digit: the largest near the middle of the field, with its fragments."""
+    centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
+    offset = (centre - place[:2]) / (place[2:] - place[:2]) - 0.5
+    at_border = marks.at_border()
+    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border, 0.5, 1) * inside
+    chosen = np.arange(len(marks)) == score.argmax()
+    largest = marks.side[chosen][0]
+    allowed = inside & (~at_border | at_border[chosen])
+    while True:
+        gap = gaps(around(marks.box[chosen]), marks.box)
+        distance = np.hypot(*gap.T)
+        fragment = (distance <= NEAR * largest) & (marks.side >= DUST * largest)
+        fragment |= (gap[:, 0] == 0) & (distance <= FAR * largest) & (marks.side >= 0.3 * largest)
+        more = chosen | (fragment & allowed & ~_underlines(marks, chosen))
+        if (more == chosen).all():
+            return chosen
+        chosen = more
+
+
+def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which pieces (n,) are flat lines below the chosen ones that begin before these and end behind them."""
+    left, top, right, bottom = around(marks.box[chosen])
+    width, height = marks.size.T
+    flat = height <= FLAT * width
+    below = marks.box[:, 1] >= bottom + UNDER * (bottom - top)
+    return flat & below & (marks.box[:, 0] <= left) & (marks.box[:, 2] >= right)
+
+
+def cut(found: Found, chosen: NDArray[np.bool_], actions: list[str]) -> Digit:
+    """The Digit of the chosen pieces."""
+    box = around(found.marks.box[chosen])
+    left, top, right, bottom = box
+    rim = max(1, round(0.02 * max(right - left, bottom - top)))  # what is left of a stroke's soft edges
+    own = np.pad(found.marks.pixels(chosen, box).astype(np.uint8), 0)
+    own = cv2.dilate(own, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
+    levels = found.ink.levels[top:bottom, left:right] * own
+    image, weighed = drawn(levels)
+    place = found.sheet.box_in_picture(box)
+    return Digit(image, place, found.ink.inverted, (*actions, *weighed), levels)
+
+
+def drawn(levels: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[str]]:
+    """The image (28, 28) of the ink (h, w) of a digit, 0 to 1, and what was done to its strokes."""
+    levels, weighed = weigh(levels)
+    left, top, right, bottom = tight_box(levels > min(0.1, levels.max() / 2))
+    return normalise(levels[top:bottom, left:right] * 255), [weighed] if weighed else []
+
+
+def dropped(pieces: NDArray[np.bool_]) -> list[str]:
+    """What is said of pieces (n,) that are part of no digit."""
+    number = int(pieces.sum())
+    if not number:
+        return []
+    return [f"{number} specks dropped" if number > 1 else "a speck dropped"]
