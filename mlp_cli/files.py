@@ -1,4 +1,5 @@
-"""Files that are whole or not there: written beside their place under a name that nobody can guess, then put into it.
+"""Files that are whole or not there: written beside their place under a name that nobody can guess, then put into it;
+and files that are read only if they are files, and no larger than they can honestly be.
 
 The new file is opened with O_EXCL and O_NOFOLLOW, so nothing that lies in its way, a symbolic link least of all, is
 written through; its content and its directory are on the disk before the old one is gone. A kill at any moment, or a
@@ -6,13 +7,20 @@ full disk, leaves the old file or the new one.
 """
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import shutil
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-PART = re.compile(r"\.[0-9a-f]{16}\.mlp-part")
+PART = re.compile(r"\.[0-9a-f]{16}\.mlp-(part|run)")  # "run": of the process that trains in the directory
+STALE = 3600.0  # seconds after which nobody is at work on a part any more
+OLD = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # of directories: not on Windows
 
@@ -37,23 +45,82 @@ def create_file(path: str | Path, content: bytes) -> None:
         except FileExistsError:
             raise
         except OSError:  # a file system without links; there a reader may see the file half-written
-            with os.fdopen(os.open(path, NEW, 0o666), "wb") as file:
+            descriptor = os.open(path, NEW, 0o666)
+            with _removed_on_error(str(path), None), os.fdopen(descriptor, "wb") as file:
                 file.write(content)
         os.unlink(part)
     _flush_directory(path, None)
 
 
-def remove_parts(directory: Path) -> None:
-    """Remove what a writer that was killed has left in a directory in which nobody else writes."""
-    for name in os.listdir(directory):
-        if PART.fullmatch(name):
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to put files into, under another name, which stands at `path` once the context is left without an error;
+    after an error there is none. Raises FileExistsError if there is anything, even if it came in the last moment."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+    part = path.with_name(f".{secrets.token_hex(8)}.mlp-part")
+    part.mkdir()
+    try:
+        yield part
+        path.mkdir()  # fails if there is anything; rename itself would replace an empty folder of somebody else
+        try:
+            if os.name == "nt":
+                path.rmdir()
+            part.rename(path)
+        except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(directory / name)
+                path.rmdir()
+            raise
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _flush_directory(path, None)
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """A file to be read. Raises OSError, also for a pipe or a device, which may make the reader wait for ever."""
+    try:
+        descriptor = os.open(path, OLD)
+    except ValueError as error:  # a zero byte in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: str | Path, most: int) -> bytes:
+    """The content of a file. Raises OSError, also for what is no file, and for one of more than `most` bytes."""
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
+def remove_parts(directory: Path, descriptor: int | None = None) -> None:
+    """Remove what writers that were killed have left in a run directory, for the process that has its lock: parts of
+    runs, and others if they are so old that nobody is at work on them. With a `descriptor`, of the open directory."""
+    for name in os.listdir(directory if descriptor is None else descriptor):
+        part = PART.fullmatch(name)
+        if not part:
+            continue
+        path = directory / name if descriptor is None else name
+        with contextlib.suppress(OSError):
+            changed = os.stat(path, dir_fd=descriptor, follow_symlinks=False).st_mtime
+            if part[1] == "run" or time.time() - changed > STALE:
+                os.unlink(path, dir_fd=descriptor)
 
 
 def _write_part(path: str | Path, content: bytes, directory: int | None) -> str:
     """The path of a new file beside `path` with this content, on the disk."""
-    part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.mlp-part")
+    part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.mlp-{'part' if directory is None else 'run'}")
     descriptor = os.open(part, NEW, 0o666, dir_fd=directory)
     with _removed_on_error(part, directory), os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -76,9 +143,9 @@ def _flush_directory(path: str | Path, directory: int | None) -> None:
     """Put the entry of a file onto the disk, where directories can be opened for it."""
     if not HAS_DESCRIPTORS:
         return
-    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY, dir_fd=directory)
-    try:
-        with contextlib.suppress(OSError):  # file systems that cannot
+    with contextlib.suppress(OSError):  # directories that may not be opened, and file systems that cannot
+        descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY, dir_fd=directory)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mlp_cli.files import PART, create_file, remove_parts, replace_file
+from mlp_cli.files import HAS_DESCRIPTORS, STALE, create_file, new_folder, read_file, remove_parts, replace_file
 
 
 def names(folder):
@@ -93,11 +93,101 @@ def test_the_longest_name_that_the_file_system_takes_can_be_written(tmp_path):
     assert names(tmp_path) == ["x" * 255]
 
 
-def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
-    left = ".0123456789abcdef.mlp-part"
-    kept = [".hidden", ".p.csv.part", "0123456789abcdef.mlp-part", "file.mlp-part"]
-    for name in [left, *kept]:
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    """A report may be written into a run while that is resumed, so the part of another is left until it is old."""
+    of_a_run, of_another, old = (f".0123456789abcde{n}.mlp-{kind}" for n, kind in enumerate(("run", "part", "part")))
+    kept = [".hidden", ".p.csv.part", "0123456789abcdef.mlp-part", "file.mlp-part", of_another]
+    for name in [of_a_run, old, *kept]:
         (tmp_path / name).touch()
-    assert PART.fullmatch(left)
+    os.utime(tmp_path / old, times=(0, (tmp_path / of_another).stat().st_mtime - STALE - 1))
     remove_parts(tmp_path)
     assert names(tmp_path) == sorted(kept)
+
+
+@pytest.mark.skipif(not HAS_DESCRIPTORS, reason="directories have no descriptors here")
+def test_the_parts_of_a_run_are_known_by_their_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", lambda *args, **options: os._exit(0))  # killed
+    process = os.fork()
+    if process == 0:
+        replace_file("file", b"content", os.open(tmp_path, os.O_RDONLY))
+    os.waitpid(process, 0)
+    (left,) = names(tmp_path)
+    assert left.endswith(".mlp-run")
+    remove_parts(tmp_path / "moved", os.open(tmp_path, os.O_RDONLY))  # by its descriptor, wherever it is
+    assert names(tmp_path) == []
+
+
+def test_a_folder_is_there_when_all_of_it_is(tmp_path):
+    with new_folder(tmp_path / "a" / "b") as folder:
+        (folder / "file").touch()
+        assert not (tmp_path / "a" / "b").exists()
+    assert names(tmp_path / "a") == ["b"]
+    assert names(tmp_path / "a" / "b") == ["file"]
+
+
+def make(place, then):
+    with new_folder(place) as folder:
+        (folder / "file").touch()
+        then()
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "folder", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_a_folder_takes_the_place_of_nothing_not_even_of_an_empty_folder(tmp_path, what):
+    place = tmp_path / "place"
+    come = {"folder": place.mkdir, "file": place.touch, "link": lambda: place.symlink_to("nowhere")}
+    with pytest.raises(FileExistsError):
+        make(place, come[what])
+    assert names(tmp_path) == ["place"]
+    assert what != "folder" or names(place) == []
+
+
+def test_a_disk_that_fills_up_where_there_are_no_links_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", lambda *paths: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+    fdopen = os.fdopen
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    def part_first(descriptor, mode):
+        return Full(fdopen(descriptor, mode)) if (tmp_path / "file").exists() else fdopen(descriptor, mode)
+
+    monkeypatch.setattr(os, "fdopen", part_first)
+    with pytest.raises(OSError, match="No space left"):
+        create_file(tmp_path / "file", b"content")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "name", "large"])
+def test_only_files_of_an_honest_size_are_read(tmp_path, kind):
+    path, why = tmp_path / "file", "a pipe or a device"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = "/dev/zero"
+    elif kind == "folder":
+        path, why = tmp_path, "Is a directory"
+    elif kind == "name":
+        path, why = "a\0b", "null byte"
+    else:
+        path.write_bytes(b"12345")
+        assert read_file(path, most=5) == b"12345"
+        path.write_bytes(b"123456")
+        why = "more than 5 bytes"
+    with pytest.raises(OSError, match=why):
+        read_file(path, most=5)

@@ -60,6 +60,7 @@ def command(
     mlp eval runs/001 --json --fail-under 98
     """
     from mlp_cli.blas import limit_threads
+    from mlp_cli.cli.output import check_absent
     from mlp_cli.errors import BelowError
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
@@ -67,8 +68,9 @@ def command(
 
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
-    _check_absent(errors, "--errors")
-    _check_absent(predictions, "--predictions")
+    for path, option in ((errors, "--errors"), (predictions, "--predictions")):
+        if path is not None:
+            check_absent(path, option)
     _check_place(predictions, errors)
     checkpoint = load_checkpoint(find_model(model))
     limit_threads()
@@ -87,14 +89,6 @@ def command(
         tell(*_report(measurement), styled=True)
     if fail_under is not None and round(measurement.accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
         raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
-
-
-def _check_absent(path: str | None, option: str) -> None:
-    from mlp_cli.errors import OutputError
-
-    if path is not None and (path == "" or os.path.lexists(path)):
-        problem = "exists already" if path else "is empty"
-        raise OutputError(f"{path or option}: {problem}; nothing is ever overwritten, so choose another {option}")
 
 
 def _check_place(predictions: str | None, errors: str | None) -> None:
@@ -217,30 +211,16 @@ def _cell(count: int, share: float, is_hit: bool, width: int) -> str:
 
 def _save_errors(measurement: "Measurement", path: str) -> None:
     """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names."""
-    import shutil
-    from pathlib import Path
-
     from PIL import Image
 
-    from mlp_cli.errors import OutputError
+    from mlp_cli.cli.output import new_folder
 
-    directory = Path(path)
-    part = directory.with_name(f".{directory.name}.part")
     dataset, classes = measurement.dataset, measurement.classes
-    try:
-        part.mkdir(parents=True)
-        try:
-            for i in measurement.mistakes:
-                truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
-                picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
-                picture.save(part / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
-            part.rename(directory)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    except OSError as error:
-        reason = f"{error.strerror}: {error.filename}" if error.filename else error
-        raise OutputError(f"{directory}: cannot be written: {reason}") from None
+    with new_folder(path, "--errors") as folder:
+        for i in measurement.mistakes:
+            truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
+            picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
+            picture.save(folder / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
 
 
 def _in_a_name(text: str) -> str:
@@ -253,8 +233,7 @@ def _save_predictions(measurement: "Measurement", path: str) -> None:
     import csv
     import io
 
-    from mlp_cli.errors import OutputError
-    from mlp_cli.files import create_file
+    from mlp_cli.cli.output import new_file
 
     classes, text = measurement.classes, io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -268,7 +247,4 @@ def _save_predictions(measurement: "Measurement", path: str) -> None:
         strict=True,
     ):
         writer.writerow([index, classes[label], classes[answer], confidence, *y])
-    try:
-        create_file(path, text.getvalue().encode())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    new_file(path, text.getvalue().encode(), "--predictions")

@@ -1,5 +1,6 @@
 """mlp predict."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,9 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from mlp_cli.cli.console import Watched, note, tell
+from mlp_cli.cli.output import check_absent, new_folder
 from mlp_cli.printable import printable, to_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlp_cli.model.reader import Answer, Reader, Reading
 
 STDIN = "-"
@@ -84,30 +88,31 @@ def command(
     if threshold is not None and threshold != threshold:
         raise click.UsageError("--threshold takes a number from 0 to 1, not nan.")
     reader = Reader(load_checkpoint(find_model(model)), threshold, {"auto": None, "yes": True, "no": False}[invert])
-    if save_prepared is not None:
-        _make_new(save_prepared)
     note(f"model: {reader.checkpoint}")
     files = [file for image in images for file in _files(image, recursive)]
+    if save_prepared is not None:
+        check_absent(save_prepared, "--save-prepared")
     if as_csv:
         tell(_csv_row(["path", "text" if split else "digit", "confidence", "reason"]))
     failures = 0
     readings = (item for file in files for item in _readings(reader, file, split))
-    for number, (path, reading) in enumerate(_with_bar(readings, files)):
-        if reading.reason:
-            failures += 1
-            note(f"mlp: {reading.reason}")
-        if save_prepared is not None:
-            _save(save_prepared, number, path, reading, split)
-        if as_json:
-            tell(_json(reader, path, reading, split))
-        elif as_csv:
-            tell(_csv_row([path, _text(reader, reading, split), _confidence(reading), reading.reason]))
-        else:
-            tell(_line(reader, path, reading, split, top))
-            if show:
-                from mlp_cli.cli.show import drawing
+    with contextlib.nullcontext() if save_prepared is None else new_folder(save_prepared, "--save-prepared") as folder:
+        for number, (path, reading) in enumerate(_with_bar(readings, files)):
+            if reading.reason:
+                failures += 1
+                note(f"mlp: {reading.reason}")
+            if folder is not None:
+                _save(folder, number, path, reading, split)
+            if as_json:
+                tell(_json(reader, path, reading, split))
+            elif as_csv:
+                tell(_csv_row([path, _text(reader, reading, split), _confidence(reading), reading.reason]))
+            else:
+                tell(_line(reader, path, reading, split, top))
+                if show:
+                    from mlp_cli.cli.show import drawing
 
-                tell(*drawing(reading, reader.classes), styled=True)
+                    tell(*drawing(reading, reader.classes), styled=True)
     if failures:
         sys.exit(1)
 
@@ -234,33 +239,19 @@ def _csv_row(cells: Sequence[object]) -> str:
     return text.getvalue()
 
 
-def _make_new(directory: str) -> None:
-    from mlp_cli.errors import OutputError
-
-    try:
-        os.makedirs(directory)
-    except FileExistsError:
-        raise OutputError(
-            f"{directory}: exists already; nothing is ever overwritten, so choose another --save-prepared"
-        ) from None
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be made: {error.strerror}") from None
-
-
-def _save(directory: str, number: int, path: str, reading: "Reading", split: bool) -> None:
+def _save(folder: "Path", number: int, path: str, reading: "Reading", split: bool) -> None:
     """What the network saw of each mark, named by the number of the picture, its name and what was read."""
     from PIL import Image
-
-    from mlp_cli.errors import OutputError
 
     stem = os.path.splitext(os.path.basename(path))[0]
     for place, answer in enumerate(reading.answers, start=1):
         digit = "none" if answer.digit is None else str(answer.digit)
         words = [f"{number:05d}", stem, *([str(place)] if split else []), digit]
-        name = "-".join("".join(c if c.isalnum() else "_" for c in word[:60]) for word in words) + ".png"
-        try:
-            Image.fromarray(answer.image).save(os.path.join(directory, name))
-        except OSError as error:
-            raise OutputError(
-                f"{os.path.join(directory, name)}: cannot be written: {error.strerror or error}"
-            ) from None
+        # letters of any script, but no longer than any file system takes, in bytes
+        parts = [_cut("".join(c if c.isalnum() else "_" for c in word), 100) for word in words]
+        Image.fromarray(answer.image).save(folder / ("-".join(parts) + ".png"))
+
+
+def _cut(text: str, size: int) -> str:
+    """The beginning of a text that takes at most `size` bytes."""
+    return text.encode()[:size].decode(errors="ignore")

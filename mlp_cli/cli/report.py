@@ -33,7 +33,6 @@ def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     """
     from mlp_cli.blas import limit_threads
     from mlp_cli.errors import OutputError
-    from mlp_cli.files import replace_file
     from mlp_cli.report.page import page
     from mlp_cli.report.subject import read
 
@@ -44,21 +43,33 @@ def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     for subject in subjects:
         note(f"run: {subject.directory}, {subject.summary.state}")
     try:
-        replace_file(path, page(subjects))
+        _write(path, page(subjects))
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     tell(str(path))
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write a report where there is none, or in place of one: what came there meanwhile is asked again what it is."""
+    from mlp_cli.files import create_file, replace_file
+
+    try:
+        create_file(path, content)
+    except FileExistsError:
+        _check_replaceable(path)
+        replace_file(path, content)
+
+
 def _check_replaceable(path: Path) -> None:
     """Raise OutputError if there is something at `path` that is not a report."""
     from mlp_cli.errors import OutputError
+    from mlp_cli.files import open_file
     from mlp_cli.report.page import GENERATOR
 
     if not os.path.lexists(path):
         return
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             is_report = f'content="{GENERATOR}"'.encode() in file.read(1000)
     except OSError:
         is_report = False

@@ -122,7 +122,7 @@ class Run:
 
     def resume(self, state: State, threads: int, command: Sequence[str]) -> None:
         """Go on with a run whose `facts` and `records` have been read."""
-        remove_parts(self.directory)
+        remove_parts(self.directory, self._lock.descriptor)
         resumed = {"at": now(), "step": state.step, "threads": threads, "command": list(command)}
         self.facts |= {"outcome": "running", "ended": None, "resumed": [*self.facts["resumed"], resumed]}
         self.write(CONFIG, to_toml(self.config))

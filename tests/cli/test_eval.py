@@ -264,10 +264,35 @@ def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatc
     assert (result.code, result.out) == (2, "")
     assert result.err.splitlines()[-1].startswith("mlp: wrong: cannot be written: No space left on device")
     assert sorted(os.listdir()) == before
-    os.mkdir(".wrong.part")  # of another process, perhaps
+
+
+def test_a_folder_of_errors_takes_the_place_of_nothing_that_came_meanwhile(trained, mlp, data, monkeypatch):
+    save = Image.Image.save
+
+    def save_late(self, path):
+        os.makedirs("wrong", exist_ok=True)  # of another process; empty, so that a plain rename would replace it
+        save(self, path)
+
+    monkeypatch.setattr(Image.Image, "save", save_late)
     result = mlp("eval", "run", "--data", data, "--errors", "wrong")
-    assert result.err.splitlines()[-1] == "mlp: wrong: cannot be written: File exists: .wrong.part"
-    assert os.listdir(".wrong.part") == []
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith("mlp: wrong: exists already; nothing is ever overwritten")
+    assert os.listdir("wrong") == []
+    assert not [name for name in os.listdir() if name.endswith("part")]
+
+
+def test_predictions_take_the_place_of_nothing_that_came_meanwhile(trained, mlp, data, monkeypatch):
+    link = os.link
+
+    def link_late(part, place):
+        Path(place).write_text("of another")
+        link(part, place)
+
+    monkeypatch.setattr(os, "link", link_late)
+    result = mlp("eval", "run", "--data", data, "--predictions", "p.csv")
+    assert result.code == 2
+    assert result.err.splitlines()[-1].startswith("mlp: p.csv: exists already; nothing is ever overwritten")
+    assert Path("p.csv").read_text() == "of another"
 
 
 def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data):

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -369,6 +370,42 @@ def test_save_prepared_overwrites_nothing(mlp, seven, tmp_path, there):
     assert (result.code, result.out) == (2, "")
     assert "mlp: seen: exists already" in result.err
     assert there == "folder" or (tmp_path / "seen").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_folder_of_prepared_pictures(mlp, seven, monkeypatch):
+    save, saved = Image.Image.save, []
+
+    def fill_up(self, path):
+        saved.append(path)
+        save(self, path)
+        if len(saved) == 2:  # as Pillow leaves it: an empty file
+            path.write_bytes(b"")
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fill_up)
+    before = sorted(os.listdir())
+    result = read(mlp, "--save-prepared", "seen", seven, seven, seven)
+    assert result.code == 2
+    assert result.err.splitlines()[-1] == "mlp: seen: cannot be written: No space left on device"
+    assert (len(saved), sorted(os.listdir())) == (2, before)
+
+
+def test_prepared_pictures_take_the_place_of_nothing_that_came_meanwhile(mlp, seven, monkeypatch):
+    save = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", lambda *args: (os.makedirs("seen", exist_ok=True), save(*args)))
+    before = sorted(os.listdir())
+    result = read(mlp, "--save-prepared", "seen", seven)
+    assert result.code == 2
+    assert "mlp: seen: exists already" in result.err
+    assert os.listdir("seen") == []
+    assert sorted(os.listdir()) == sorted([*before, "seen"])
+
+
+def test_a_picture_with_a_long_name_in_any_script_has_a_prepared_one(mlp, seven, tmp_path):
+    long = "数" * 80 + ".png"
+    shutil.copy(seven, long)
+    assert read(mlp, "--save-prepared", "seen", long).code == 0
+    assert os.listdir("seen") == [f"00000-{'数' * 33}-7.png"]
 
 
 @pytest.mark.parametrize(

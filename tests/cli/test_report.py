@@ -414,6 +414,28 @@ def test_a_report_is_replaced_by_an_equal_one_and_nothing_else_is(mlp, run):
         assert before is None or Path(out).read_bytes() == before
 
 
+@pytest.mark.parametrize("late", ["mine", '<meta name="generator" content="mlp report">'])
+def test_a_report_replaces_another_that_came_meanwhile_and_nothing_else(mlp, run, monkeypatch, late):
+    link = os.link
+
+    def link_late(part, place):
+        Path(place).write_text(late)
+        link(part, place)
+
+    monkeypatch.setattr(os, "link", link_late)
+    result = mlp("report", run, "--out", "new.html")
+    is_report = late != "mine"
+    assert result.code == (0 if is_report else 2)
+    assert (Path("new.html").read_text() == late) is not is_report
+    assert "exists already, and is not a report" in result.err or is_report
+    assert not [name for name in os.listdir() if "mlp-part" in name]
+
+
+def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(mlp, run):
+    os.mkfifo("pipe")
+    assert "pipe: exists already, and is not a report" in mlp("report", run, "--out", "pipe").err
+
+
 @pytest.mark.parametrize(
     ("args", "part"),
     [
