@@ -14,7 +14,7 @@ from msgspec import Meta
 from mlp_cli.errors import ConfigError
 
 TOML_ERRORS = (ValueError, RecursionError)  # also of numbers too long, and of nesting too deep
-PRESET_ORDER = ("plain", "quick", "default", "accurate")
+PRESET_ORDER = ("plain", "quick", "default", "accurate", "best", "large")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Table = dict[str, Any]  # as TOML has it: a dictionary of values and of such dictionaries

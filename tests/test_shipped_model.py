@@ -1,22 +1,46 @@
-"""The trained model in the package: what people use who never train."""
+"""The trained models in the package: what people use who never train."""
 
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from mlp_cli.config import load_config, to_table
+from mlp_cli.config import load_config
+from mlp_cli.data import nondigits as painting
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.nondigits import KINDS, Kind, nondigits
+from mlp_cli.data.strokes import WRITTEN, redraw, write
+from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BUNDLED
+from mlp_cli.model.reader import Reader
+
+# What each must do: test accuracy, its bytes, the preset that makes it
+MODELS = {"mnist": (0.993, 450_000, "best")}
 
 
-def test_eval_uses_it_when_there_is_no_run_and_it_reads_the_test_set(mlp):
+@pytest.fixture(scope="module", params=MODELS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def reader(name):
+    return Reader(load_checkpoint(BUNDLED[name]))
+
+
+@pytest.fixture(scope="module")
+def test_set():
+    return load_dataset("test")
+
+
+def test_eval_uses_mnist_when_there_is_no_run(mlp):
     result = mlp("eval", "--json")
     assert f"model: {BUNDLED['mnist']}" in result.err
-    assert json.loads(result.out)["accuracy"] >= 0.993
+    assert json.loads(result.out)["accuracy"] >= MODELS["mnist"][0]
 
 
-def test_predict_uses_it_when_there_is_no_run(mlp):
+def test_predict_uses_mnist(mlp):
     image = load_dataset("test").images[0].reshape(28, 28)
     Image.fromarray(np.pad(255 - image, 40, constant_values=255)).save("seven.png")
     result = mlp("predict", "seven.png")
@@ -24,13 +48,40 @@ def test_predict_uses_it_when_there_is_no_run(mlp):
     assert f"model: {BUNDLED['mnist']}" in result.err
 
 
-def test_it_is_small_and_made_by_the_accurate_preset():
-    assert BUNDLED["mnist"].stat().st_size <= 450_000
-    facts = json.loads((BUNDLED["mnist"].parent / "run.json").read_text("utf-8"))
-    assert facts["outcome"] == "finished"
-    assert facts["command"][1:3] == ["train", "accurate"]
-    from mlp_cli.model.checkpoint import load_checkpoint
+def test_it_reads_the_test_set_and_refuses_half_a_percent_of_it_at_most(name, mlp):
+    values = json.loads(mlp("eval", name, "--json").out)
+    assert values["accuracy"] >= MODELS[name][0]
+    assert 0 < values["refused"] <= 50
+    assert values["accuracy_answered"] > values["accuracy"]
 
-    config = load_checkpoint(BUNDLED["mnist"]).metadata.config
-    assert config == load_config("accurate", seed=config.seed)
-    assert to_table(load_config("accurate"))["network"]["hidden"] == (128, 64)
+
+def test_it_is_of_the_size_and_the_preset_that_the_documents_say(name):
+    _, size, preset = MODELS[name]
+    assert BUNDLED[name].stat().st_size <= size
+    facts = json.loads(BUNDLED[name].with_suffix(".json").read_text("utf-8"))
+    assert facts["outcome"] == "finished"
+    assert facts["command"][1:3] == ["train", preset]
+    config = load_checkpoint(BUNDLED[name]).metadata.config
+    assert config == load_config(preset, seed=config.seed)
+    assert config.network.hidden == ((128, 64) if name == "mnist" else (1000, 500))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.painter.__name__.strip("_"))
+def test_it_refuses_pictures_of_no_digit_of_every_kind(kind, reader, monkeypatch):
+    """Others than those of its training: the seed is another."""
+    monkeypatch.setattr(painting, "KINDS", (Kind(kind.painter, 1),))
+    pictures = nondigits(300, np.random.default_rng(12345), load_dataset("test").images)
+    assert (reader.probabilities(pictures).max(axis=1) < reader.threshold).mean() >= 0.75
+
+
+@pytest.mark.parametrize("width", [1.6, 2.5, 4, 5.5])
+def test_it_reads_strokes_of_any_width(width, reader, test_set):
+    images = np.array([redraw(image.reshape(28, 28), width) for image in test_set.images[:500]])
+    assert (reader.probabilities(images).argmax(axis=1) == test_set.labels[:500]).mean() >= 0.95
+
+
+@pytest.mark.parametrize("digit", WRITTEN)
+def test_it_reads_forms_of_digits_that_mnist_hardly_has(digit, reader):
+    rng = np.random.default_rng(12345)
+    images = np.array([write(digit, rng) for _ in range(300)])
+    assert (reader.probabilities(images).argmax(axis=1) == digit).mean() >= 0.95

@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Train a network on MNIST.
 
-    CONFIG is a preset (plain, quick, default, accurate) or a TOML file; without one, default.
+    CONFIG is a preset (plain, quick, default, accurate, best, large) or a TOML file; without one, default.
 
     \b
     mlp train quick

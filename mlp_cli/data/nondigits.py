@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.pen import CANVAS, Picture, Points, Strokes, fit, rotation
+from mlp_cli.data.pen import CANVAS, FINEST, Picture, Points, Strokes, fit, rotation
 from mlp_cli.images.mnist import SIDE, tight_box
 
 INK = 60  # a picture needs a pixel this light
 
 # The glyphs taken from each of Hershey's fonts, those that look like no digit, by the character each is stored under.
-LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx!#%&*+<=>?@[]^~:;"
+LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx#%&*+<=?@[^~:;"
 CLOSEST = "aaafGGiijjJJJQQrt"  # to digits, but none: they come again, since they are harder to learn
 SERIFS = "yy"  # which without its serifs could be a 4
 FONTS = {
@@ -30,14 +30,14 @@ FONTS = {
     "cursive": "AFHKMNPRTUVWXYefhkmnptuvwx",
     "gothgbt": "ACEFGHKLMNPRTUVWXYacdefhkmnprtuvwx",
     "gothitt": "ACEFGHKLMNPRTVWXYacdefhkmnprtuvwx",
-    "greeks": "ACDEGJKLMNPQRSTUVWXacgjklmpquvwx",
-    "greekc": "ACDEGJKLMNPQRSTUVWXacgjklmpquvwx",
-    "cyrilc_1": "ADEFGIJKLMNPQRSUVWYZ",
+    "greeks": "ACDEGJKLMNPQRSTVWXacgjklmpqvwx",
+    "greekc": "ACDEGJKLMNPQRSTVWXacgjklmpqvwx",
+    "cyrilc_1": "ADEFGIJKLMNPQRSVWYZ",
     "japanese": "$%&'()*+,-./01567AEFGIKMNPUVWXZ\\^_acdfnr",
     "mathlow": "!\"#&':;<=>?@bdefghijklnovwxz|~",
     "symbolic": "VWXYZ[\\]^_`abcfhjlmnptxz",
     "markers": "CEFGHIJKLMNO",
-    "astrology": "!$%'",
+    "astrology": "!$'",
 }
 
 
@@ -69,10 +69,15 @@ def _letters(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[]
     return paint
 
 
-def _is_slim(canvas: Picture) -> bool:
-    """Whether what is on a canvas is so slim that it could be a 1."""
+def _is_slim(canvas: Picture, least: float = 0.5) -> bool:
+    """Whether what is on a canvas is so slim, less than `least` of its height, that it could be a 1."""
     left, top, right, bottom = tight_box(canvas > 0)
-    return right - left < 0.45 * (bottom - top)
+    return right - left < least * (bottom - top)
+
+
+def _fine(rng: np.random.Generator) -> float:
+    """A pen that keeps the lines of a crowded drawing apart: what it blots could look like anything."""
+    return float(rng.uniform(FINEST, 2.8))
 
 
 def _scribbles(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
@@ -91,7 +96,7 @@ def _scribbles(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[
             strokes = [np.stack([x, y], 1)]
         else:
             strokes = [np.cumsum(rng.normal(0, 1, (rng.integers(2, 4), 2)), axis=0) for _ in range(rng.integers(4, 8))]
-        canvas = Strokes(strokes).written(rng, turn=1.0)
+        canvas = Strokes(strokes).written(rng, turn=1.0, pen=_fine(rng))
         return paint() if _is_slim(canvas) else canvas
 
     return paint
@@ -106,7 +111,7 @@ def _marks(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], 
     def paint() -> Picture:
         kind = rng.integers(9)
         r = rng.uniform(0.4, 1.0, 6)
-        turn = 0.12
+        turn, pen = 0.12, None
         if kind == 0:  # a dot, and no long one: that could be a 1
             canvas = np.zeros((CANVAS, CANVAS), np.uint8)
             axes, angle = rng.integers(16, 28, 2).tolist(), float(rng.uniform(0, 180))
@@ -123,22 +128,24 @@ def _marks(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], 
             strokes = [line(-r[0] * 0.6, 0, -0.2, r[1] * 0.6, r[2], -r[3])]
         elif kind == 5:  # dots or dashes in a row or in a column, equals signs
             count = int(rng.integers(2, 6))
-            half = rng.uniform(0, 0.75 / count)
+            is_column = rng.random() < 0.5
+            half = rng.uniform(0, (0.3 if is_column else 0.75) / count)  # long ones in a column would be a broken 1
             places = np.linspace(-1, 1, count)
             strokes = [line(x - half, rng.normal(0, 0.05), x + half, rng.normal(0, 0.05)) for x in places]
-            strokes = strokes if rng.random() < 0.5 else [stroke[:, ::-1] for stroke in strokes]
-        elif kind == 6:  # a wide corner: < > ^ v
-            strokes = [line(-r[0], -r[1], 0, r[2] * 0.5, r[3], -r[1]) @ rotation(rng.integers(4) * np.pi / 2)]
+            strokes = [stroke[:, ::-1] for stroke in strokes] if is_column else strokes
+        elif kind == 6:  # a wide corner, V or Λ or <; the other one could be a 7
+            x, y = rng.uniform(0.7, 1.0), rng.uniform(0.5, 1.0)
+            strokes = [line(-x, -y, 0, y, x, -y) @ rotation(rng.integers(3) * np.pi / 2)]
         elif kind == 7:  # an arrow
-            h, turn = rng.uniform(0.25, 0.55), 3.0
+            h, turn, pen = rng.uniform(0.35, 0.6), 3.0, _fine(rng)
             strokes = [line(-1, 0, 1, 0), line(1 - h, -h, 1, 0, 1 - h, h)]
         else:  # a frame with something in it, or a part of a grid
             x, y = r[:2]
             strokes = [line(-x, -y, x, -y, x, y, -x, y, -x, -y)]
-            strokes += [line(at, -y, at, y) for at in rng.uniform(-x, x, rng.integers(0, 3))]
-            strokes += [line(-x, at, x, at) for at in rng.uniform(-y, y, rng.integers(1, 3))]
-            strokes += [line(-x, -y, x, y)] * int(rng.integers(2))
-        return Strokes(strokes).written(rng, turn)
+            strokes += [line(at, -y, at, y) for at in rng.uniform(-0.6, 0.6, rng.integers(1, 3)) * x]
+            strokes += [line(-x, at, x, at) for at in rng.uniform(-0.6, 0.6, rng.integers(1, 3)) * y]
+            pen = _fine(rng)
+        return Strokes(strokes).written(rng, turn, pen)
 
     return paint
 
@@ -148,20 +155,20 @@ def _doodles(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[]
 
     def paint() -> Picture:
         strokes = []
-        for _ in range(rng.integers(4, 8)):
-            corners = int(rng.choice([2, 2, 3, 4, 4, 16]))
+        for _ in range(rng.integers(5, 9)):
+            corners = int(rng.choice([2, 2, 2, 3, 3, 4, 4, 4, 16]))
             angles = np.linspace(0, 2 * np.pi, corners, endpoint=corners == 2) + rng.uniform(0, 2 * np.pi)
             outline = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(5, 30, 2)
             closed = np.vstack([outline, outline[:1]])
             strokes.append(closed + rng.uniform(-28, 28, 2))
-        canvas = Strokes(strokes).written(rng)
+        canvas = Strokes(strokes).written(rng, pen=_fine(rng))
         return paint() if _is_slim(canvas) else canvas
 
     return paint
 
 
 def _pieces(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
-    """What is left of digits that are cut wrongly: pairs, pairs stacked, a digit with a part of another, halves."""
+    """What is left of digits that are cut wrongly: pairs, a digit with a part of another, halves."""
 
     def paint() -> Picture:
         first, second = (_ink(digits[rng.integers(len(digits))]) for _ in range(2))
@@ -179,13 +186,11 @@ def _pieces(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
             return piece if _is_rich(piece) else _beside(rng, first, second)
         if kind == 1:  # a part of a neighbour
             width = second.shape[1]
-            at = max(3, int(width * rng.uniform(0.25, 0.7)))
+            at = max(4, int(width * rng.uniform(0.35, 0.7)))
             part = second[:, :at] if rng.random() < 0.5 else second[:, -at:]
-            if part.sum(dtype=np.int64) < 0.2 * first.sum(dtype=np.int64):
+            if part.sum(dtype=np.int64) < 0.3 * first.sum(dtype=np.int64):
                 return _beside(rng, first, second)
             return _beside(rng, first, part) if rng.random() < 0.5 else _beside(rng, part, first)
-        if kind == 2 and rng.random() < 0.5:
-            return np.ascontiguousarray(_beside(rng, first.T, second.T).T)
         return _beside(rng, first, second)
 
     return paint
@@ -201,7 +206,7 @@ def _is_rich(piece: NDArray[np.uint8]) -> bool:
     if piece.max() < 2 * INK:
         return False
     left, top, right, bottom = tight_box(piece > INK)
-    if right - left < 1.1 * (bottom - top):
+    if right - left < 1.3 * (bottom - top):
         return False
     contours, tree = cv2.findContours((piece > INK).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return len(contours) > 0 and bool((tree[0, :, 3] < 0).all())
@@ -209,7 +214,7 @@ def _is_rich(piece: NDArray[np.uint8]) -> bool:
 
 def _beside(rng: np.random.Generator, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """One beside the other, a little apart, touching or overlapping."""
-    gap = int(rng.integers(-2, 4))
+    gap = int(rng.integers(-1, 4))
     shift = int(rng.integers(-3, 4))
     height = max(a.shape[0], b.shape[0]) + 6
     width = a.shape[1] + b.shape[1] + gap
@@ -237,7 +242,7 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
                 for sign in (1, -1) if is_even else (1,):
                     shape = np.rint((outline * [sign, 1] + middle) * 16).astype(np.int32)
                     cv2.fillPoly(canvas, [shape], 255, cv2.LINE_AA, 4)
-            if _is_slim(canvas):
+            if _is_slim(canvas, 0.6):
                 return paint()
         if rng.random() < 0.7:
             shade = _smooth_noise(rng, CANVAS, rng.uniform(2, 20)) * rng.uniform(0.05, 0.35) + rng.uniform(0.5, 1)
@@ -259,7 +264,7 @@ def _textures(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[
         if kind == 0:
             levels = _smooth_noise(rng, size, size * rng.uniform(0.01, 0.15)) * 0.5 + rng.uniform(-0.3, 0.6)
         elif kind == 1:
-            levels = np.sin(across * rng.uniform(12, 70)) * rng.uniform(0.4, 3) + rng.uniform(-0.5, 0.5)
+            levels = np.sin(across * rng.uniform(25, 80)) * rng.uniform(0.4, 3) + rng.uniform(-0.5, 0.5)
         elif kind == 2:
             levels = across * rng.uniform(0.5, 2) + rng.uniform(0.2, 0.8)
         else:
