@@ -14,6 +14,7 @@ from msgspec import Meta
 from mlp_cli.errors import ConfigError
 
 TOML_ERRORS = (ValueError, RecursionError)  # also of numbers too long, and of nesting too deep
+IN_A_RUN = "config.toml"  # the configuration in a run directory
 PRESET_ORDER = ("plain", "quick", "default", "accurate", "best", "large")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -167,6 +168,10 @@ def _read(name: str | Path) -> tuple[Path, Table]:
     if str(name) == "":
         raise ConfigError(f"the name of the configuration is empty (presets: {', '.join(presets())})")
     path = presets().get(str(name)) or Path(name)
+    if path.is_dir():
+        path = path / IN_A_RUN
+        if not path.is_file():
+            raise ConfigError(f"{name}: is neither a configuration nor a run directory: it has no {IN_A_RUN}")
     try:
         return path, tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:

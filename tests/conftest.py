@@ -57,7 +57,8 @@ def train(mlp, data):
     """Train a small network on the small data, in the directory `out`: train("run", "--seed", 1) -> Result."""
 
     def call(out, *args, config=BASE):
-        return mlp("train", config, "--data", data, *SMALL, *args, "--out", out)
+        where = () if "--data" in args else ("--data", data)
+        return mlp("train", config, *where, *SMALL, *args, "--out", out)
 
     return call
 

@@ -114,5 +114,5 @@ def test_files_that_are_no_text_are_errors(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "binary.toml")
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match=r"is neither a configuration nor a run directory: it has no config.toml$"):
         load_config(tmp_path)

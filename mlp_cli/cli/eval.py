@@ -13,10 +13,12 @@ from mlp_cli.printable import to_json
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from mlp_cli.model.measure import Measurement
 
 PAIRS, WORST = 5, 10  # how many of the most confused pairs and of the worst mistakes are printed
+SIDE, GAP = 280, 10  # pixels of a picture of --errors, and between the two
 LINE = 80  # columns that the confusion matrix may take
 # From the share of a row's images on, a cell of the matrix has this background, of the 256 colours of terminals.
 MISTAKE_SHADES = {0.05: 203, 0.02: 209, 0.005: 216, 0.002: 223, 0: 230}  # from red to a pale yellow
@@ -26,15 +28,18 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 @click.command("eval")
 @click.argument("model", required=False, type=click.Path())
 @click.option(
-    "--data", type=click.Path(), metavar="DIR", help="Four IDX files to measure on. [default: the MNIST inside]"
+    "--data",
+    type=click.Path(),
+    metavar="DIR",
+    help="Four IDX files, a folder of pictures per class, or a CSV file (file,label). [default: mnist]",
 )
 @click.option(
     "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Part of the data; validation and train are those of the model's own run.",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    help="Part of the data; validation and train are those of the model's own run, all is for pictures. "
+    "[default: test; all of a folder of pictures without a test part that the model has not trained on]",
 )
+@click.option("--by", metavar="COLUMN", help="Show accuracy by this column of the CSV file. [default: by folder]")
 @click.option("--errors", type=click.Path(), metavar="DIR", help="Make this folder of the images answered wrongly.")
 @click.option("--predictions", type=click.Path(), metavar="FILE", help="Write every answer into this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -44,13 +49,14 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 def command(
     model: str | None,
     data: str | None,
-    split: str,
+    split: str | None,
+    by: str | None,
     errors: str | None,
     predictions: str | None,
     as_json: bool,
     fail_under: float | None,
 ) -> None:
-    """Measure a network on the test set.
+    """Measure a network on the test set, or on your own labelled pictures.
 
     MODEL is a run directory (its best checkpoint counts), a checkpoint, a bundled model (mnist or large) or latest, the
     newest run under runs/ that has finished an epoch. Without MODEL: latest, or mnist if there is none.
@@ -58,9 +64,11 @@ def command(
     \b
     mlp eval
     mlp eval runs/001 --json --fail-under 98
+    mlp eval mnist --data my-digits --errors misread
     """
     from mlp_cli.blas import limit_threads
     from mlp_cli.cli.output import check_absent
+    from mlp_cli.cli.progress import picture_bar, tell_left_out
     from mlp_cli.errors import BelowError
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
@@ -74,8 +82,10 @@ def command(
     _check_place(predictions, errors)
     checkpoint = load_checkpoint(find_model(model))
     limit_threads()
-    measurement = measure(checkpoint, data, split)
-    note(f"model: {checkpoint}", f"data: {measurement.dataset.name}, {split}")
+    measurement = measure(checkpoint, data, split, bar=picture_bar)
+    column = _column(measurement, by)
+    tell_left_out(measurement.dataset)
+    note(f"model: {checkpoint}", f"data: {measurement.dataset.name}, {measurement.split}")
     if errors is not None:
         _save_errors(measurement, errors)
         note(f"errors: {errors}, {len(measurement.mistakes)} pictures")
@@ -84,9 +94,9 @@ def command(
         note(f"predictions: {predictions}, {len(measurement)} rows")
 
     if as_json:
-        tell(to_json({"model": str(checkpoint.path), **_summary(measurement)}))
+        tell(to_json({"model": str(checkpoint.path), **_summary(measurement, column)}))
     else:
-        tell(*_report(measurement), styled=True)
+        tell(*_report(measurement, column), styled=True)
     if fail_under is not None and round(measurement.accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
         raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
 
@@ -106,9 +116,21 @@ def _check_place(predictions: str | None, errors: str | None) -> None:
         raise OutputError(f"{predictions}: cannot be written: --errors has the same place")
 
 
-def _summary(measurement: "Measurement") -> dict[str, Any]:
+def _column(measurement: "Measurement", by: str | None) -> str | None:
+    """The column by which accuracies are shown: that of --by, or the folder of pictures that have one."""
+    from mlp_cli.data.datasets import FOLDER
+
+    pictures = measurement.dataset.pictures
+    columns = list(pictures[0].columns) if pictures else []
+    if by is not None and by not in columns:
+        known = f"the columns are {', '.join(columns)}" if columns else "the data has no columns"
+        raise click.UsageError(f"--by {by}: {known}.")
+    return by if by is not None else FOLDER if FOLDER in columns else None
+
+
+def _summary(measurement: "Measurement", column: str | None) -> dict[str, Any]:
     """What --json prints of a measurement."""
-    return {
+    summary = {
         "data": measurement.dataset.name,
         "split": measurement.split,
         "images": len(measurement),
@@ -128,11 +150,16 @@ def _summary(measurement: "Measurement") -> dict[str, Any]:
         "mistakes": len(measurement.mistakes),
         "worst": measurement.worst(WORST),
     }
+    if measurement.dataset.pictures:
+        summary["by"] = {column: measurement.by(column)} if column else None
+        summary["left_out"] = [left_out._asdict() for left_out in measurement.dataset.left_out]
+    return summary
 
 
-def _report(measurement: "Measurement") -> Iterator[str]:
+def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
     """The lines that a person reads."""
     from mlp_cli.cli.table import cut, table
+    from mlp_cli.printable import printable
 
     low, high = measurement.interval
     yield f"accuracy           {measurement.accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})"
@@ -155,6 +182,13 @@ def _report(measurement: "Measurement") -> Iterator[str]:
         ],
         "<>>>>",
     )
+    if column and any(group[column] not in measurement.classes for group in measurement.by(column)):
+        yield ""  # else it is what each class has
+        rows = [
+            [cut(group[column], 40), f"{group['accuracy']:.2%}", str(group["images"])]
+            for group in measurement.by(column)
+        ]
+        yield from table([column, "accuracy", "images"], rows, "<>>")
     yield ""
     yield "confusion: rows are the truth, columns the answer"
     yield from _matrix(measurement.confusion, measurement.classes)
@@ -169,13 +203,14 @@ def _report(measurement: "Measurement") -> Iterator[str]:
     )
     yield ""
     yield "most confident mistakes"
+    key, align = ("file", "<") if measurement.dataset.pictures else ("index", ">")
     yield from table(
-        ["index", "truth", "answer", "confidence"],
+        [key, "truth", "answer", "confidence"],
         [
-            [str(row["index"]), cut(row["truth"], 24), cut(row["answer"], 24), f"{row['confidence']:.2%}"]
+            [printable(str(row[key])), cut(row["truth"], 24), cut(row["answer"], 24), f"{row['confidence']:.2%}"]
             for row in measurement.worst(WORST)
         ],
-        "><<>",
+        f"{align}<<>",
     )
 
 
@@ -210,7 +245,8 @@ def _cell(count: int, share: float, is_hit: bool, width: int) -> str:
 
 
 def _save_errors(measurement: "Measurement", path: str) -> None:
-    """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names."""
+    """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names. Of
+    pictures, the original stands beside what the network saw of it."""
     from PIL import Image
 
     from mlp_cli.cli.output import new_folder
@@ -220,7 +256,24 @@ def _save_errors(measurement: "Measurement", path: str) -> None:
         for i in measurement.mistakes:
             truth, answer = _in_a_name(classes[dataset.labels[i]]), _in_a_name(classes[measurement.answers[i]])
             picture = Image.fromarray(dataset.images[i].reshape(dataset.image_shape))
+            if dataset.pictures:
+                picture = _beside(dataset.pictures[i].file, picture)
             picture.save(folder / f"{measurement.indices[i]:05d}-{truth}-read-as-{answer}.png")
+
+
+def _beside(file: str, seen: "Image") -> "Image":
+    """The picture in a file, in grey and no larger than SIDE pixels, and to its right what the network saw of it."""
+    from PIL import Image
+
+    from mlp_cli.images.decode import decode
+
+    original = Image.fromarray(decode(file).levels)
+    factor = SIDE / max(original.size)
+    original = original.resize([max(1, round(factor * length)) for length in original.size])
+    both = Image.new("L", (2 * SIDE + GAP, SIDE), 128)
+    both.paste(original, (0, 0))
+    both.paste(seen.resize((SIDE, SIDE), Image.Resampling.NEAREST), (SIDE + GAP, 0))
+    return both
 
 
 def _in_a_name(text: str) -> str:
@@ -229,22 +282,28 @@ def _in_a_name(text: str) -> str:
 
 
 def _save_predictions(measurement: "Measurement", path: str) -> None:
-    """Write a CSV file of every image: index, label, answer, its confidence, and the probability of each class."""
+    """Write a CSV file of every image: index, file if it is a picture, label, answer, its confidence, and the
+    probability of each class."""
     import csv
     import io
 
     from mlp_cli.cli.output import new_file
 
     classes, text = measurement.classes, io.StringIO()
+    files = [[picture.file] for picture in measurement.dataset.pictures] or [[]] * len(measurement)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "label", "prediction", "confidence", *(f"p_{name}" for name in classes)])
-    for index, label, answer, confidence, y in zip(
+    has_files = bool(measurement.dataset.pictures)
+    writer.writerow(
+        ["index", *["file"] * has_files, "label", "prediction", "confidence", *(f"p_{name}" for name in classes)]
+    )
+    for index, file, label, answer, confidence, y in zip(
         measurement.indices.tolist(),
+        files,
         measurement.dataset.labels,
         measurement.answers,
         measurement.confidence.tolist(),
         measurement.probabilities.tolist(),
         strict=True,
     ):
-        writer.writerow([index, classes[label], classes[answer], confidence, *y])
+        writer.writerow([index, *file, classes[label], classes[answer], confidence, *y])
     new_file(path, text.getvalue().encode(), "--predictions")

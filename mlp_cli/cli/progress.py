@@ -1,22 +1,38 @@
-"""What `mlp train` shows while it works, on stderr: a bar on a terminal, one line per epoch in any case."""
+"""What is shown on stderr while a command works: bars on a terminal, one line per epoch in any case."""
 
 import sys
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tqdm import tqdm
 
 from mlp_cli.cli.console import Watched, note
 from mlp_cli.cli.terminal import can_redraw
-from mlp_cli.training.loop import Record
-from mlp_cli.training.state import State
+
+if TYPE_CHECKING:
+    from mlp_cli.data.datasets import Dataset
+    from mlp_cli.training.loop import Record
+    from mlp_cli.training.state import State
 
 STEPS_BETWEEN_UPDATES = 20
+
+
+def picture_bar(pictures: Iterable[Any], total: int) -> Iterable[Any]:
+    """The prepared pictures of a data set, with a bar over all of them."""
+    hidden = not can_redraw(sys.stderr)
+    return tqdm(pictures, "preparing", total, unit="picture", leave=False, dynamic_ncols=True, disable=hidden)
+
+
+def tell_left_out(dataset: "Dataset") -> None:
+    """A line for each labelled picture that cannot be used."""
+    for file, reason in dataset.left_out:
+        note(f"left out: {file}: {reason}")
 
 
 class ProgressBar:
     """A bar over all images of the run, from image `done` on: loss, accuracy, images per second, time left."""
 
-    def __init__(self, epochs: int, images_per_epoch: int, batch_size: int, state: State, quiet: bool) -> None:
+    def __init__(self, epochs: int, images_per_epoch: int, batch_size: int, state: "State", quiet: bool) -> None:
         self.epochs, self.images_per_epoch, self.batch_size = epochs, images_per_epoch, batch_size
         self.quiet = quiet
         self.bar: tqdm[NoReturn] = tqdm(
@@ -31,7 +47,7 @@ class ProgressBar:
             file=Watched(sys.stderr),
         )
 
-    def step(self, state: State, loss: float) -> None:
+    def step(self, state: "State", loss: float) -> None:
         """Called after every step."""
         if self.bar.disable or state.step % STEPS_BETWEEN_UPDATES:
             return
@@ -41,7 +57,7 @@ class ProgressBar:
         self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.progress.epoch_correct / seen:.2%}", refresh=False)
         self.bar.update(done - self.bar.n)
 
-    def epoch(self, record: Record) -> None:
+    def epoch(self, record: "Record") -> None:
         """Called after every epoch."""
         if self.quiet:
             return
@@ -57,7 +73,7 @@ class ProgressBar:
         """Take the bar off the screen."""
         self.bar.close()
 
-    def _images(self, state: State) -> int:
+    def _images(self, state: "State") -> int:
         steps_per_epoch = -(-self.images_per_epoch // self.batch_size)
         steps = state.step - state.epoch * steps_per_epoch
         return state.epoch * self.images_per_epoch + min(steps * self.batch_size, self.images_per_epoch)

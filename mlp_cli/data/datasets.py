@@ -1,20 +1,30 @@
-"""Data sets: the MNIST in the package, or any directory of four IDX files; found, checked, named and split."""
+"""Data sets: the bundled MNIST, directories of four IDX files, and labelled pictures; found, checked, named, split."""
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.idx import read_idx
+from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from mlp_cli.data.folders import Bar
 
 MNIST_DIRECTORY = Path(__file__).parent / "mnist"
 FILE_PREFIX = {"train": "train", "test": "t10k"}
 CLASS_NAMES_FILE = "classes.txt"
 
+MOST_VALIDATION = 5  # of so many pictures one is held out for validation, at most
+
+FOLDER = "folder"  # the column of pictures that come from folders
+BUNDLED = "mnist"  # what the bundled MNIST is called on the command line
 MNIST = "MNIST"
 FASHION = "Fashion-MNIST"
 DIGITS = tuple("0123456789")
@@ -45,32 +55,121 @@ KNOWN = {
 }
 
 
+class Picture(NamedTuple):
+    """The file behind an image: its path, its label, and what else is known of it, by the name of the column."""
+
+    file: str
+    label: str
+    columns: dict[str, str]
+
+
+class LeftOut(NamedTuple):
+    """A labelled picture that cannot be used, and why."""
+
+    file: str
+    reason: str
+
+
+class Source(NamedTuple):
+    """Images of a data set, in a row, that came from one place, and the `share` that they have in training."""
+
+    name: str
+    sha256: dict[str, str]
+    images: int
+    of_pictures: bool = False
+    share: float = 1.0
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Images (n, height · width) of uint8, 0 for background and 255 for ink; labels (n,) of int64."""
+    """Images (n, height · width) of uint8, 0 for background and 255 for ink; labels (n,) of int64.
+
+    `sha256` is that of the IDX files of the images and of the labels, decompressed, header included. `where` is what
+    `load_dataset` found it by; None is the bundled MNIST. Labelled pictures have the file of each image in `pictures`.
+    """
 
     name: str
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     image_shape: tuple[int, int]
     classes: tuple[str, ...]
-    sha256: dict[str, str]  # of the images and of the labels, decompressed, header included
-    directory: str | os.PathLike[str] | None = None  # None is the MNIST in the package
+    sha256: dict[str, str]
+    where: "Where" = None
+    mixture: tuple[Source, ...] = ()  # what it was put together from, if from more than one
+    pictures: tuple[Picture, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, indices: NDArray[np.int64]) -> "Dataset":
         """The examples at `indices`, copied."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        pictures = tuple(self.pictures[i] for i in indices) if self.pictures else ()
+        return replace(self, images=self.images[indices], labels=self.labels[indices], pictures=pictures)
+
+    @property
+    def place(self) -> str:
+        """Where the data set is, for messages."""
+        if self.where is None or self.where == BUNDLED:
+            return "the bundled MNIST"
+        return str(self.where) if isinstance(self.where, str | os.PathLike) else " + ".join(self.where)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where the images came from, in their order."""
+        return self.mixture or (Source(self.name, self.sha256, len(self), of_pictures=bool(self.pictures)),)
+
+    def split(self, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the examples to train on, and of `validation` others held out, drawn by the seed of a run.
+
+        Each of several sources gives its own, the same as alone, and comes in repeatedly, in both, to have its share
+        there. Of pictures, which tend to be few, at most a fifth is held out. Raises DataError when nothing would be
+        left to train on.
+        """
+        training, held_out, first = [], [], 0
+        for source in self.sources:
+            most = max(1, source.images // MOST_VALIDATION) if source.of_pictures else validation
+            indices = split_indices(source.images, min(validation, most), Streams.from_seed(seed).split)
+            training.append(first + indices[0])
+            held_out.append(first + indices[1])
+            first += source.images
+        return self._by_shares(training), self._by_shares(held_out)
+
+    def _by_shares(self, indices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """The indices of each source, one after the other, repeated so that each has its share, and at least once."""
+        shares = [source.share for source in self.sources]
+        total = max(len(some) / share for some, share in zip(indices, shares, strict=True))
+        repeated = [np.resize(some, round(share * total)) for some, share in zip(indices, shares, strict=True)]
+        return np.concatenate(repeated)
 
 
-def load_dataset(part: str, directory: str | os.PathLike[str] | None = None) -> Dataset:
-    """The "train" or the "test" files of a directory, or of the MNIST in the package.
+# The place of a data set: a directory, a CSV file, or several of them that are mixed; None is the bundled MNIST.
+Where = str | os.PathLike[str] | Sequence[str] | None
+Part = Literal["train", "test", "all"]
 
-    The classes are those of a known data set, else the lines of `classes.txt` in the directory, else the
-    numbers from 0 to the largest label. Raises DataError, naming the file, for anything missing or inconsistent.
+
+def load_dataset(
+    part: Part, where: Where = None, classes: Sequence[str] | None = None, bar: "Bar | None" = None
+) -> Dataset:
+    """The "train" or the "test" part of a data set.
+
+    Four IDX files: their classes are those of a known data set, else the lines of `classes.txt` beside them, else the
+    numbers from 0 to the largest label. Pictures: see data/folders.py, with `classes` if these are given; "all" is both
+    parts of them, and `bar` shows how far their preparation is. Raises DataError, naming the file, for anything
+    missing or inconsistent.
     """
+    where = os.fspath(where) if isinstance(where, os.PathLike) else where
+    if where is not None and not isinstance(where, str):
+        from mlp_cli.data.mixture import load_mixture
+
+        return load_mixture(part, where, classes, bar)
+    if where is not None and is_of_pictures(where):
+        from mlp_cli.data.folders import load_pictures  # only pictures need Pillow and OpenCV
+
+        return load_pictures(part, where, classes, bar)
+    if part == "all":
+        raise DataError("--split all is for labelled pictures; other data has a test part")
+    directory = None if where == BUNDLED else where
     folder = MNIST_DIRECTORY if directory is None else Path(directory)
     if not folder.is_dir():
         raise DataError(f"{folder}: {'is not a directory' if folder.exists() else 'no such directory'}")
@@ -84,11 +183,12 @@ def load_dataset(part: str, directory: str | os.PathLike[str] | None = None) -> 
     if images.size == 0:
         raise DataError(f"{images_path}: has no images")
 
-    hashes = {"images": _sha256(images), "labels": _sha256(labels)}
+    hashes = {"images": sha256_of(images), "labels": sha256_of(labels)}
     known = known_name(hashes)
     if directory is None and known != MNIST:
         raise DataError(f"{folder}: the MNIST in the package is damaged (wrong sha256); install mlp-cli again")
-    classes = (known and CLASS_NAMES[known]) or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
+    names = CLASS_NAMES.get(known or "")
+    classes = names or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
     if labels.max() >= len(classes):
         raise DataError(f"{labels_path}: has the label {labels.max()}, but there are {len(classes)} classes from 0 up")
     n, height, width = images.shape
@@ -99,8 +199,38 @@ def load_dataset(part: str, directory: str | os.PathLike[str] | None = None) -> 
         image_shape=(height, width),
         classes=classes,
         sha256=hashes,
-        directory=directory,
+        where=directory,
     )
+
+
+def is_of_pictures(where: str) -> bool:
+    """Whether labelled pictures are meant: a CSV file, or a directory without IDX files that has anything in it."""
+    path = Path(where)
+    if where == BUNDLED or not path.exists():
+        return False
+    return path.suffix.lower() == ".csv" if path.is_file() else not _has_idx_files(path) and any(path.iterdir())
+
+
+def missing_place(where: Where) -> str | None:
+    """The first place of a data set that is not there."""
+    if where is None or isinstance(where, str | os.PathLike):
+        places = [] if where is None else [os.fspath(where)]
+    else:
+        from mlp_cli.data.mixture import places_in
+
+        places = places_in(where)
+    return next((place for place in places if place != BUNDLED and not Path(place).exists()), None)
+
+
+def absolute(where: Where) -> str | list[str] | None:
+    """The same place, whatever the working directory is."""
+    if where is None or where == BUNDLED:
+        return None
+    if isinstance(where, str | os.PathLike):
+        return str(Path(where).resolve())
+    from mlp_cli.data import mixture
+
+    return mixture.absolute(where)
 
 
 def known_name(sha256: dict[str, str]) -> str | None:
@@ -119,6 +249,11 @@ def split_indices(n: int, validation: int, rng: np.random.Generator) -> tuple[ND
     return order[validation:], order[:validation]
 
 
+def _has_idx_files(folder: Path) -> bool:
+    """Whether a directory has any file that is named like one of the four."""
+    return any(any(folder.glob(f"{prefix}-*ubyte*")) for prefix in FILE_PREFIX.values())
+
+
 def _find(folder: Path, stem: str, kind: str) -> Path:
     """The one file of this stem and kind, in any of the usual spellings, gzipped or not."""
     names = [f"{stem}{dot}{kind}{ending}" for dot in "-." for ending in ("", ".gz")]
@@ -128,11 +263,11 @@ def _find(folder: Path, stem: str, kind: str) -> Path:
     raise DataError(f"{folder}: has no {names[0]} (or {', '.join(names[1:])})")
 
 
-def _sha256(array: NDArray[np.uint8]) -> str:
+def sha256_of(array: NDArray[Any]) -> str:
     """The sha256 of the IDX file that holds this array of bytes."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     digest = hashlib.sha256(header)
-    digest.update(array.data)
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

@@ -54,7 +54,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
     validation until then (None before the first), and so is `temperature`, by which to divide the logits for calibrated
     probabilities. An answer whose calibrated probability lies below `threshold` is refused: it looks like no digit.
-    `split_seed` drew the images that were held out for validation; None is the seed of the configuration. `progress` is
+    `split_seed` drew the images that were held out for validation; None is the seed of the configuration.
+    `trained_on` has the sha256 of each data set that the parameters were ever trained on, as in Dataset. `progress` is
     what only `--resume` needs.
     """
 
@@ -71,12 +72,18 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     temperature: Annotated[float, Meta(ge=LOWEST, le=HIGHEST)] = 1.0
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.0
     split_seed: Annotated[int, Meta(ge=0)] | None = None
+    trained_on: tuple[dict[str, str], ...] = ()
     progress: Progress | None = None
 
     @property
     def held_out_by(self) -> int:
         """The seed that drew the images held out for validation."""
         return self.config.seed if self.split_seed is None else self.split_seed
+
+    @property
+    def all_trained_on(self) -> tuple[dict[str, str], ...]:
+        """`trained_on`, also of a checkpoint that an earlier version wrote."""
+        return self.trained_on or (self.data_sha256,)
 
 
 @dataclass(frozen=True)

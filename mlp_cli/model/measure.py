@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.datasets import MNIST, Dataset, known_name, load_dataset, split_indices
-from mlp_cli.data.streams import Streams
+from mlp_cli.data.datasets import MNIST, Dataset, Part, Where, is_of_pictures, known_name, load_dataset
 from mlp_cli.errors import DataError
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import cross_entropy, metrics
 from mlp_cli.nn.calibration import calibrated
+
+if TYPE_CHECKING:
+    from mlp_cli.data.folders import Bar
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,29 @@ class Measurement:
         ]
 
     def worst(self, number: int) -> list[dict[str, Any]]:
-        """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence."""
+        """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence; of pictures
+        the file, too."""
+        pictures = self.dataset.pictures
         return [
             {
                 "index": int(self.indices[i]),
+                **({"file": pictures[i].file} if pictures else {}),
                 "truth": self.classes[self.dataset.labels[i]],
                 "answer": self.classes[self.answers[i]],
                 "confidence": float(self.confidence[i]),
             }
             for i in self.mistakes[:number]
+        ]
+
+    def by(self, column: str) -> list[dict[str, Any]]:
+        """A dictionary per value that pictures have in a column: the value, how many pictures, and their accuracy."""
+        is_right = self.answers == self.dataset.labels
+        values = [picture.columns[column] for picture in self.dataset.pictures]
+        rights: dict[str, list[bool]] = {}
+        for value, right in zip(values, is_right.tolist(), strict=True):
+            rights.setdefault(value, []).append(right)
+        return [
+            {column: value, "images": len(some), "accuracy": sum(some) / len(some)} for value, some in rights.items()
         ]
 
     def calibration_bins(self) -> list[dict[str, Any]]:
@@ -135,42 +151,66 @@ class Measurement:
 
 
 def measure(
-    checkpoint: Checkpoint, directory: str | None = None, split: str = "test", dataset: Dataset | None = None
+    checkpoint: Checkpoint,
+    where: Where = None,
+    split: str | None = None,
+    dataset: Dataset | None = None,
+    bar: "Bar | None" = None,
 ) -> Measurement:
-    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data in a directory, or of
-    the `dataset` that was loaded from there.
+    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data at a place, or of
+    the `dataset` that was loaded from there. Of labelled pictures there is "all", too: see `load_split`.
 
     Raises DataError where the data does not fit the model.
     """
-    dataset, indices = load_split(checkpoint, directory, split, dataset)
+    split = split or default_split(checkpoint, where)
+    dataset, indices = load_split(checkpoint, where, split, dataset, bar)
     metadata = checkpoint.metadata
-    log_y = calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature)
+    log_y = np.asarray(
+        calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature), np.float64
+    )
     return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, metadata.threshold, log_y)
 
 
+def default_split(checkpoint: Checkpoint, where: Where) -> str:
+    """What to measure a model on: the test part; all of a folder of pictures that has no parts, if the model was never
+    trained on anything but known data sets."""
+    if not isinstance(where, str) or not is_of_pictures(where):
+        return "test"
+    from mlp_cli.data.folders import has_parts
+
+    is_of_others = all(known_name(sha256) for sha256 in checkpoint.metadata.all_trained_on)
+    return "all" if is_of_others and not has_parts(where) else "test"
+
+
 def load_split(
-    checkpoint: Checkpoint, directory: str | None, split: str, dataset: Dataset | None = None
+    checkpoint: Checkpoint, where: Where, split: str, dataset: Dataset | None = None, bar: "Bar | None" = None
 ) -> tuple[Dataset, NDArray[np.int64]]:
     """The images to measure on, checked against the model, and where they stand in their files."""
     metadata = checkpoint.metadata
-    if dataset is None and directory is None and known_name(metadata.data_sha256) != MNIST:
+    if dataset is None and where is None and known_name(metadata.data_sha256) != MNIST:
         raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
     if dataset is None:
-        dataset = load_dataset("test" if split == "test" else "train", directory)
-    name = directory or "the bundled MNIST"
-    if dataset.image_shape != metadata.image_shape:
-        (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
-        raise DataError(f"{name}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}")
-    k = len(metadata.classes)
-    if dataset.labels.max() >= k:
-        raise DataError(
-            f"{name}: has the label {dataset.labels.max()}, and {checkpoint.path} knows {k} classes from 0 up"
-        )
-    if split == "test":
+        part: Part = "test" if split == "test" else "all" if split == "all" else "train"
+        dataset = load_dataset(part, where, metadata.classes, bar)
+    check_fits(checkpoint, dataset)
+    if split in ("test", "all"):
         return dataset, np.arange(len(dataset))
     if dataset.sha256 != metadata.data_sha256:
-        raise DataError(f"{name}: is not what {checkpoint.path} was trained on, so its {split} split is not in there")
-    rng = Streams.from_seed(metadata.held_out_by).split
-    train, validation = split_indices(len(dataset), metadata.config.training.validation, rng)
+        problem = f"is not what {checkpoint.path} was trained on, so its {split} split is not in there"
+        raise DataError(f"{dataset.place}: {problem}")
+    train, validation = dataset.split(metadata.config.training.validation, metadata.held_out_by)
     indices = validation if split == "validation" else train
     return dataset.subset(indices), indices
+
+
+def check_fits(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    """Raise DataError if the images of a data set, or its labels, are not such as a model takes."""
+    metadata, k = checkpoint.metadata, len(checkpoint.metadata.classes)
+    if dataset.image_shape != metadata.image_shape:
+        (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
+        raise DataError(
+            f"{dataset.place}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}"
+        )
+    if dataset.labels.max() >= k:
+        problem = f"has the label {dataset.labels.max()}, and {checkpoint.path} knows {k} classes from 0 up"
+        raise DataError(f"{dataset.place}: {problem}")

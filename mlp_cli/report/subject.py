@@ -1,6 +1,7 @@
 """What a report is about: a run directory, read and measured."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config, load_config
-from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.datasets import Where, load_dataset, missing_place
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DataError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
@@ -72,19 +73,29 @@ def read(run: str | Path, data: str | None = None) -> Subject:
     if not (run / BEST).is_file():
         return Subject(run, summary, config, facts, records)
     directory = facts["data"]["directory"] if data is None else data
-    if data is None and directory is not None and not Path(directory).is_dir():
-        raise DataError(f"{run}: its data is no longer in {directory}; say where it is with --data DIR")
+    moved = missing_place(directory) if data is None else None
+    if moved:
+        raise DataError(f"{run}: its data is no longer in {moved}; say where it is with --data DIR")
     checkpoint = load_checkpoint(run / BEST)
     measurement = measure(checkpoint, directory)
-    return Subject(run, summary, config, facts, records, checkpoint, measurement, _warps(config, directory))
+    return Subject(
+        run,
+        summary,
+        config,
+        facts,
+        records,
+        checkpoint,
+        measurement,
+        _warps(config, directory, checkpoint.metadata.classes),
+    )
 
 
-def _warps(config: Config, directory: str | None) -> NDArray[np.uint8] | None:
+def _warps(config: Config, where: Where, classes: Sequence[str]) -> NDArray[np.uint8] | None:
     """One image of each class from the training files and warps of it, of the full strengths that `config` has."""
     strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
     if not any(strengths._replace(smoothness=0)):
         return None
-    dataset = load_dataset("train", directory)
+    dataset = load_dataset("train", where, classes)
     _, firsts = np.unique(dataset.labels, return_index=True)
     images = dataset.images[firsts[:WARPED_IMAGES]]
     warp = Warp(dataset.image_shape, strengths, groups=WARPS)  # a group per row: its images share a map

@@ -21,10 +21,10 @@ import numpy as np
 import threadpoolctl
 
 from mlp_cli.config import Config, to_toml
-from mlp_cli.data.datasets import Dataset
+from mlp_cli.data.datasets import Dataset, absolute
 from mlp_cli.errors import DivergedError, RunError
 from mlp_cli.files import remove_parts, replace_file
-from mlp_cli.model.checkpoint import FORMAT, Metadata, to_bytes
+from mlp_cli.model.checkpoint import FORMAT, Checkpoint, Metadata, to_bytes
 from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS, RUNS
 from mlp_cli.training.loop import Record
 from mlp_cli.training.state import State
@@ -72,12 +72,17 @@ class Lock:
 class Run:
     """A run directory in which this process trains: a configuration, a data set, and the `records` of its epochs."""
 
-    def __init__(self, directory: Path, lock: Lock, config: Config, dataset: Dataset) -> None:
+    def __init__(
+        self, directory: Path, lock: Lock, config: Config, dataset: Dataset, init: Checkpoint | None = None
+    ) -> None:
+        """`init` is the checkpoint whose parameters the run begins with, if it does not draw them from its seed."""
         self.directory = directory
         self.config = config
         self.dataset = dataset
         self.records: list[Record] = []
         self.facts: Facts = {}
+        self.init = init and str(init.path.resolve())
+        self.trained_on = (*(init.metadata.all_trained_on if init else ()), *(s.sha256 for s in dataset.sources))
         self._lock = lock
 
     def __str__(self) -> str:
@@ -99,10 +104,11 @@ class Run:
             "threads": threads,
             "data": {
                 "name": self.dataset.name,
-                "directory": self.dataset.directory and str(Path(self.dataset.directory).resolve()),
+                "directory": absolute(self.dataset.where),
                 "sha256": self.dataset.sha256,
             },
             "teacher": teacher_sha256,
+            "init": self.init,
             **environment(),
             "resumed": [],
         }
@@ -182,6 +188,7 @@ class Run:
             temperature=state.temperature,
             threshold=state.threshold,
             split_seed=state.split_seed,
+            trained_on=self.trained_on,
             progress=state.progress_to_save() if for_resume else None,
         )
         return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})
@@ -271,7 +278,7 @@ def read_metrics(directory: str | Path) -> list[Record]:
 
 
 class _Where(msgspec.Struct):
-    directory: str | None
+    directory: str | list[str] | None
 
 
 class _Facts(msgspec.Struct):

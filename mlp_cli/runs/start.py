@@ -6,19 +6,25 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from mlp_cli.blas import limit_threads
-from mlp_cli.config import Config, as_text, differences, load_config
-from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
+from mlp_cli.data.datasets import Dataset, Where, load_dataset
 from mlp_cli.data.examples import has_digits
-from mlp_cli.errors import ConfigError, ModelError, RunError
+from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
+from mlp_cli.model.measure import check_fits
 from mlp_cli.runs.folder import Lock, Run, make_directory, read_facts
 from mlp_cli.training.data import Data
 from mlp_cli.training.loop import Plan, Record, out_of_patience
 from mlp_cli.training.state import State
+
+if TYPE_CHECKING:
+    from mlp_cli.data.folders import Bar
 
 # What may change when a run goes on: it changes no step that was taken.
 CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
@@ -43,26 +49,37 @@ class Session(NamedTuple):
 
 def begin(
     config: Config,
-    data: str | Dataset | None = None,
+    data: Where | Dataset = None,
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     command: Sequence[str] = (),
     tell: Tell | None = None,
+    init: Checkpoint | None = None,
+    bar: "Bar | None" = None,
 ) -> Session:
-    """A new run of a Config on `data`, a directory or what was loaded from one, None for the bundled MNIST: its files
+    """A new run of a Config on `data`, a place or what was loaded from one, None for the bundled MNIST: its files
     are written, it has made no step.
 
-    `tell` is called with a line before anything that takes seconds. Nothing is left behind when that fails. Raises
-    DataError or RunError.
+    With a checkpoint `init` the run begins with its network, whose sizes replace those of the configuration. `tell` is
+    called with a line before anything that takes seconds, `bar` shows how far the pictures among the data are prepared.
+    Nothing is left behind when that fails. Raises DataError or RunError.
     """
-    dataset = _loaded(data)
+    if init is not None:
+        hidden, activation = init.network.sizes[1:-1], init.metadata.config.network.activation
+        config = msgspec.structs.replace(config, network=NetworkConfig(hidden=tuple(hidden), activation=activation))
+    dataset = _loaded(data, init.metadata.classes if init else None, bar)
+    if init is not None:
+        check_fits(init, dataset)
+        k = len(init.metadata.classes)
+        if len(dataset.classes) != k:
+            raise DataError(f"{dataset.place}: has {len(dataset.classes)} classes, and {init.path} answers with {k}")
     threads = limit_threads(threads)
     teacher, teacher_sha256 = _teacher(config, dataset)
-    examples = _split(dataset, config, teacher, tell)
-    state = State.new(config, examples)
+    examples = _split(dataset, config, teacher, tell, init.metadata.held_out_by if init else None)
+    state = State.new(config, examples, init.network if init else None)
     directory = make_directory(out)
     try:
-        run = Run(directory, Lock(directory), config, dataset)
+        run = Run(directory, Lock(directory), config, dataset, init)
         run.start(state, threads, command, teacher_sha256)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
@@ -75,10 +92,11 @@ def resume(
     config_name: str | None = None,
     assignments: Sequence[str] = (),
     options: dict[str, int | None] | None = None,
-    data: str | Dataset | None = None,
+    data: Where | Dataset = None,
     threads: int | None = None,
     command: Sequence[str] = (),
     tell: Tell | None = None,
+    bar: "Bar | None" = None,
 ) -> Session:
     """The run in `directory`, with the state of its last checkpoint.
 
@@ -94,11 +112,11 @@ def resume(
         checkpoint = load_checkpoint(directory / LAST)
         config = load_config(directory / CONFIG if config_name is None else config_name, assignments, **(options or {}))
         _check_configuration(checkpoint, config)
-        dataset = _loaded(facts["data"].get("directory") if data is None else data)
+        dataset = _loaded(facts["data"].get("directory") if data is None else data, checkpoint.metadata.classes, bar)
         teacher, teacher_sha256 = _teacher(config, dataset)
         if facts.get("teacher") != teacher_sha256:
             raise RunError(f"{directory}: its teacher, {config.training.teacher}, is another file now; put it back")
-        examples = _split(dataset, config, teacher, tell)
+        examples = _split(dataset, config, teacher, tell, checkpoint.metadata.held_out_by)
         _check_data(checkpoint, config, examples)
 
         threads = limit_threads(facts["threads"] if threads is None else threads)
@@ -106,6 +124,7 @@ def resume(
         run = Run(directory, lock, config, dataset)
         run.read_records(state)
         run.facts = facts
+        run.trained_on = checkpoint.metadata.all_trained_on
         note, is_over = _note(directory, checkpoint, state, config)
         if not is_over:
             run.resume(state, threads, command)
@@ -113,16 +132,18 @@ def resume(
     return Session(run, state, examples, note)
 
 
-def _loaded(data: str | Dataset | None) -> Dataset:
-    return data if isinstance(data, Dataset) else load_dataset("train", data)
+def _loaded(data: Where | Dataset, classes: Sequence[str] | None, bar: "Bar | None") -> Dataset:
+    return data if isinstance(data, Dataset) else load_dataset("train", data, classes, bar)
 
 
-def _split(dataset: Dataset, config: Config, teacher: Checkpoint | None, tell: Tell | None) -> Data:
+def _split(
+    dataset: Dataset, config: Config, teacher: Checkpoint | None, tell: Tell | None, split_seed: int | None
+) -> Data:
     strokes, nondigits = config.augmentation.strokes, config.training.nondigits
     if tell and (strokes or nondigits) and has_digits(dataset):
         kinds = ["re-drawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits)
         tell(f"drawing {' and '.join(kinds)} to learn from")
-    return Data.split(dataset, config, teacher)
+    return Data.split(dataset, config, teacher, split_seed)
 
 
 def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str | None]:
@@ -158,8 +179,7 @@ def _check_data(checkpoint: Checkpoint, config: Config, data: Data) -> None:
     """Raise an error if training cannot go on from a checkpoint with these data, or has gone past its end."""
     directory, metadata, dataset = checkpoint.path.parent, checkpoint.metadata, data.dataset
     if (dataset.sha256, dataset.classes) != (metadata.data_sha256, metadata.classes):
-        where = dataset.directory or "the bundled MNIST"
-        raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {where}")
+        raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {dataset.place}")
     steps_per_epoch = Plan(config, len(data.examples)).steps_per_epoch
     if not metadata.epoch * steps_per_epoch <= metadata.step <= (metadata.epoch + 1) * steps_per_epoch:
         raise ModelError(f"{checkpoint.path}: its step {metadata.step} is not in its epoch; it cannot be resumed")

@@ -38,13 +38,18 @@ class State:
     mean: NDArray[np.float32] | None = None
 
     @classmethod
-    def new(cls, config: Config, data: Data) -> "State":
-        """The state before the first step: weights drawn from the seed, sizes from the Data and the configuration."""
+    def new(cls, config: Config, data: Data, initial: MLP | None = None) -> "State":
+        """The state before the first step: weights drawn from the seed, sizes from the Data and the configuration; or
+        the parameters of the network `initial`, of the same sizes, which takes inputs as they are."""
         dataset = data.dataset
         mean = data.mean_input() if config.training.center_inputs else None
         streams = Streams.from_seed(config.seed)
         sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
         network = MLP(sizes, config.network.activation, streams.weights)
+        if initial is not None:
+            network.parameters.flat[...] = initial.parameters.flat
+            if mean is not None:
+                network.parameters.b[0] += mean @ network.parameters.W[0]  # the inverse of what `for_use` does
         progress = Progress(batches_rng=_get(streams.batches), dropout_rng=_get(streams.dropout))
         return cls(network, *_movers(config, network), streams, progress, mean=mean, split_seed=data.split_seed)
 

@@ -18,14 +18,14 @@ def test_version(mlp):
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
-def test_help_starts_with_a_line_of_purpose_and_two_examples(mlp, command):
+def test_help_starts_with_a_line_of_purpose_and_has_examples(mlp, command):
     result = mlp(*command, "--help")
     assert result.code == 0
     usage, _, purpose, *_ = result.out.splitlines()
     assert usage.startswith("Usage: mlp")
     assert purpose.endswith(".")
     examples = [line for line in result.out.splitlines() if line.startswith("  mlp ")]
-    assert len(examples) == 2
+    assert len(examples) in (2, 3)
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
