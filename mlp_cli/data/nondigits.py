@@ -34,7 +34,7 @@ FONTS = {
     "greekc": "ACDEGJKLMNPQRSTVWXacgjklmpqvwx",
     "cyrilc_1": "ADEFGIJKLMNPQRSVWYZ",
     "japanese": "$%&'()*+,-./01567AEFGIKMNPUVWXZ\\^_acdfnr",
-    "mathlow": "!\"#&':;<=>?@bdefghijklnovwxz|~",
+    "mathlow": "!\"#&':;<=?@bdefghijklnovwxz|~",
     "symbolic": "VWXYZ[\\]^_`abcfhjlmnptxz",
     "markers": "CEFGHIJKLMNO",
     "astrology": "!$'",
@@ -135,7 +135,7 @@ def _marks(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], 
             strokes = [stroke[:, ::-1] for stroke in strokes] if is_column else strokes
         elif kind == 6:  # a wide corner, V or Λ or <; the other one could be a 7
             x, y = rng.uniform(0.7, 1.0), rng.uniform(0.5, 1.0)
-            strokes = [line(-x, -y, 0, y, x, -y) @ rotation(rng.integers(3) * np.pi / 2)]
+            strokes = [line(-x, -y, 0, y, x, -y) @ rotation(float(rng.choice([0, 2, 3])) * np.pi / 2)]
         elif kind == 7:  # an arrow
             h, turn, pen = rng.uniform(0.35, 0.6), 3.0, _fine(rng)
             strokes = [line(-1, 0, 1, 0), line(1 - h, -h, 1, 0, 1 - h, h)]
@@ -231,8 +231,15 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
 
     def paint() -> Picture:
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)
-        if rng.random() < 0.3:
+        kind = rng.random()
+        if kind < 0.25:
             canvas[_smooth_noise(rng, CANVAS, rng.uniform(5, 14)) > rng.uniform(0.1, 0.7)] = 255
+        elif kind < 0.45:  # a slab, broader than any stroke, or two that hang together, as trousers are
+            top, bottom = rng.uniform(16, 30, 2)  # half of its width
+            slit = rng.uniform(2, 8) * rng.integers(2)
+            corners = [-top, -40, top, -40, bottom, 40, slit, 40, 0, rng.uniform(-30, 0) if slit else 40, -slit, 40]
+            slab = np.array([*corners, -bottom, 40]).reshape(-1, 2) @ rotation(rng.normal(0, 0.1)) + CANVAS / 2
+            cv2.fillPoly(canvas, [np.rint(slab * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         else:
             is_even = rng.random() < 0.6  # left and right alike, as clothes, faces and tools are
             for _ in range(rng.integers(1, 5)):
@@ -242,7 +249,9 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
                 for sign in (1, -1) if is_even else (1,):
                     shape = np.rint((outline * [sign, 1] + middle) * 16).astype(np.int32)
                     cv2.fillPoly(canvas, [shape], 255, cv2.LINE_AA, 4)
-            if _is_slim(canvas, 0.6):
+            left, top, right, bottom = tight_box(canvas > 0)
+            is_stroke = np.count_nonzero(canvas) < 0.3 * (right - left) * (bottom - top)
+            if is_stroke or _is_slim(canvas, 0.4):
                 return paint()
         if rng.random() < 0.7:
             shade = _smooth_noise(rng, CANVAS, rng.uniform(2, 20)) * rng.uniform(0.05, 0.35) + rng.uniform(0.5, 1)
