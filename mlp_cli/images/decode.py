@@ -33,7 +33,8 @@ BYTES_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 BYTES_OF_FORMAT = {"WEBP": 12, "AVIF": 12, "HEIF": 12}
 STRIP = 4_000_000  # pixels that are converted at once
 LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
-COLOUR, COLOURED = 24, 0.002  # levels between the channels of a pixel that has a colour, and the share of such pixels
+THUMBNAIL = 200  # pixels of what is looked at for colours
+COLOUR, COLOURED = 16, 0.002  # levels between the channels of a pixel that has a colour, and the share of such pixels
 ORIENTATION, WIDTH, HEIGHT, EXIF_PART = 0x0112, 0xA002, 0xA003, 0x8769  # tags of EXIF
 UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda p: p[:, ::-1],
@@ -198,10 +199,9 @@ def _pixels(picture: Image.Image, factor: int) -> NDArray[np.uint8]:
         # convert("L") would clip these to 0…255
         return _stretched(_reduced(picture, "F", factor))
     if picture.has_transparency_data:
-        return _without_colour(_on_paper(_reduced(picture, "RGBA", factor)))
-    if picture.mode in ("1", "L"):
-        return _reduced(picture, "L", factor)
-    return _without_colour(_reduced(picture, "RGB", factor))
+        pixels = _on_paper(_reduced(picture, "RGBA", factor))
+        return pixels if _has_colour(Image.fromarray(pixels)) else np.asarray(Image.fromarray(pixels).convert("L"))
+    return _reduced(picture, "RGB" if _has_colour(picture) else "L", factor)
 
 
 def _reduced(picture: Image.Image, mode: str, factor: int) -> NDArray[Any]:
@@ -210,7 +210,10 @@ def _reduced(picture: Image.Image, mode: str, factor: int) -> NDArray[Any]:
     rows = max(1, STRIP // (picture.width * factor)) * factor
     strips = []
     for top in range(0, picture.height, rows):
-        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        if rows < picture.height:
+            strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        else:
+            strip = picture
         if mode == "F":
             strip = Image.fromarray(np.nan_to_num(np.asarray(strip, np.float32), posinf=0, neginf=0))
         strip = strip.convert(mode)
@@ -229,11 +232,20 @@ def _on_paper(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(pixels[..., :3] * opacity + paper * (1 - opacity)).astype(np.uint8)
 
 
-def _without_colour(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pixels (h, w, 3) as luminance (h, w), if they have no more colour than noise."""
-    some = pixels[:: 1 + len(pixels) // 200, :: 1 + pixels.shape[1] // 200]
-    spread = some.max(axis=2) - some.min(axis=2)
-    return pixels if (spread > COLOUR).mean() > COLOURED else np.asarray(Image.fromarray(pixels).convert("L"))
+def _has_colour(picture: Image.Image) -> bool:
+    """Whether a picture has more colour than noise."""
+    if picture.mode in ("1", "L", "LA"):
+        return False
+    factor = max(1, max(picture.size) // THUMBNAIL)
+    if picture.mode == "P":  # which cannot be reduced
+        small = picture.resize(
+            (max(1, picture.width // factor), max(1, picture.height // factor)), Image.Resampling.NEAREST
+        )
+    else:
+        small = picture.reduce(factor)
+    pixels = np.asarray(small.convert("RGB"))
+    spread = pixels.max(axis=2) - pixels.min(axis=2)
+    return bool((spread > COLOUR).mean() > COLOURED)
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:

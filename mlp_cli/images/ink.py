@@ -15,7 +15,7 @@ LEAST_CONTRAST = 24 / 255  # between paper and ink; the noise of a blank photo h
 NOISE = 4.0  # standard deviations of the paper that ink must stand out by
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, Rec. 601
 LUMINOUS = 0.4  # of the variance along the best direction of colour: with that much, luminance is good enough
-BINS = 1024  # of a histogram of contrast
+BINS, SAMPLED = 1024, 400  # of a histogram of contrast, and how many rows and columns it is made of at least
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     `inverted` says whether the ink is darker than the paper; None is to see.
     """
     inverted = is_dark_ink(levels) if inverted is None else inverted
-    light = (~levels if inverted else levels).astype(np.float32)
+    light = ~levels if inverted else levels
     paper = _paper(light)
     # Ink takes the same share of the light in a shadow as beside it, so contrast counts against what there was to take.
-    contrast = np.clip((light - paper) / np.maximum(255 - paper, 32), 0, 1)
-    counts = cv2.calcHist([contrast], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
+    contrast = np.clip((light.astype(np.float32) - paper) / np.maximum(255 - paper, 32), 0, 1)
+    some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
+    counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
     threshold = _threshold(counts)
     above = counts.copy()
     above[: int(threshold * BINS) + 1] = 0
@@ -116,7 +117,7 @@ def _quantile(counts: NDArray[np.float32], share: float) -> float:
     return float(np.searchsorted(total, share * total[-1]) / len(counts))
 
 
-def _paper(light: NDArray[np.float32]) -> NDArray[np.float32]:
+def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The paper without its ink, light on dark, with its shadows: an opening of the page, seen from afar.
 
     A stroke disappears in a window wider than it, and yet wider ones find little more. Of these the smallest follows
@@ -125,7 +126,7 @@ def _paper(light: NDArray[np.float32]) -> NDArray[np.float32]:
     counts = cv2.calcHist([light], [0], None, [256], [0, 256]).ravel()
     if counts.max() >= light.size / 2:
         return np.full(light.shape, counts.argmax(), np.float32)
-    levels = thumbnail(light, PAPER_SIDE)
+    levels = thumbnail(light, PAPER_SIDE).astype(np.float32)
     papers = [_opened(levels, window) for window in sorted({_window(levels.shape, share) for share in WINDOWS})]
     strong = (levels - papers[-1]).max() * STRONG
     ink = [np.sum(levels - paper, where=levels - paper > strong) for paper in papers]

@@ -1,6 +1,7 @@
 """The marks on a page: connected pieces of ink, without the lines that were ruled or printed before anybody wrote."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -14,9 +15,9 @@ LINE_END = 0.03
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
 FRAME_COVER = 0.85
-# A ring holds a mark of at least this share of its side, and is seen in this share of the directions from there.
-RING_HOLDS = 0.4
-RING_COVER = 0.85
+# A ring is at least this share of the page, holds a mark of at least this share of its own side, and is seen in at
+# least this share of the directions from there.
+RING_SIDE, RING_HOLDS, RING_COVER = 0.1, 0.4, 0.85
 MOST_FRAMES = 30  # that are looked for
 
 
@@ -32,22 +33,28 @@ class Marks:
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> "Marks":
         """The 8-connected pieces of a mask (h, w)."""
-        _, labels, statistics, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=8)
+        found = cv2.connectedComponentsWithStatsWithAlgorithm(mask.astype(np.uint8), 8, cv2.CV_32S, cv2.CCL_GRANA)
+        _, labels, statistics, _ = found
         left, top, width, height, area = statistics[1:].astype(int).T
         return cls(labels, area, np.stack([left, top, left + width, top + height], axis=1))
 
     def __len__(self) -> int:
         return len(self.area)
 
-    @property
+    @cached_property
     def size(self) -> NDArray[np.int_]:
         """Width and height of each piece: (n, 2)."""
         return self.box[:, 2:] - self.box[:, :2]
 
-    @property
+    @cached_property
     def side(self) -> NDArray[np.int_]:
         """The longer side of each piece: (n,)."""
         return self.size.max(axis=1, initial=0)
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Marks":
+        """The chosen (n,) of these pieces."""
+        number = np.concatenate([[0], np.cumsum(chosen) * chosen]).astype(np.int32)
+        return Marks(number[self.labels], self.area[chosen], self.box[chosen])
 
     def at_border(self) -> NDArray[np.bool_]:
         """Whether a piece touches the border of the page: (n,)."""
@@ -59,7 +66,8 @@ class Marks:
         """Which pieces somebody drew around others: seen from the middle of such a one, they are in every direction."""
         rings = np.zeros(len(self), bool)
         middle = (self.box[:, :2] + self.box[:, 2:]) / 2
-        for i in np.argsort(-self.side)[:MOST_FRAMES]:
+        large = self.side >= RING_SIDE * min(self.labels.shape)
+        for i in np.argsort(-self.side)[: min(MOST_FRAMES, int(large.sum()))]:
             left, top, right, bottom = self.box[i]
             within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
             within &= (self.side >= RING_HOLDS * self.side[i]) & ~rings
@@ -132,14 +140,13 @@ def _thickness(columns: NDArray[np.bool_]) -> int:
     return _median(ends - starts) if len(starts) else 0
 
 
-def without_frames(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int_]]:
-    """A mask of ink without box frames, such as forms have, and the boxes of these, (n, 4).
+def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:
+    """The marks on a page without box frames, such as forms have, and the boxes of these, (n, 4).
 
     A digit may touch its frame; of a row of cells the walls between them go as well. A frame holds something: one that
     does not may be a 0.
     """
-    marks = Marks.of(mask)
-    frames = []
+    mask, frames = marks.labels > 0, []
     for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
         frame = marks.labels[top:bottom, left:right] == i + 1
@@ -153,7 +160,7 @@ def without_frames(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[
         if (inside.side >= 0.25 * min(frame.shape)).any():
             mask = rest
             frames.append(marks.box[i])
-    return mask, np.reshape(frames, (-1, 4))
+    return Marks.of(mask) if frames else marks, np.reshape(frames, (-1, 4)).astype(int)
 
 
 def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from mlp_cli.images.ink import grey, thumbnail
 
 WORKING_SIDE = 1200  # pixels; on larger pages digits have more detail than is of use
 SIDE = 240  # of the thumbnail that sheets are looked for on
+GAP = 4  # grey levels between a sheet and what it lies on, in what they have of one another's noise
+MOST_SHEETS = 4  # that are looked at
 LEVELS = 16  # thresholds that part a sheet from what it lies on
 SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
 STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
@@ -61,11 +64,14 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     scale = max(height, width) / max(small.shape)
     ordered = np.sort(small, axis=None).astype(float)[:: max(1, small.size // LEVELS)]
     found = []
-    for level in sorted(set((ordered[:-1] + ordered[1:]) / 2)):  # half of them in the gaps between groups of levels
-        light = cv2.compare(small, float(level), cv2.CMP_GT)
+    least = 4 * np.sqrt(SMALLEST * small.size)  # pixels around the smallest sheet
+    for low, high in pairwise(ordered):
+        if high - low < GAP:
+            continue  # one group of levels, which its noise would cut into a thousand pieces
+        light = cv2.compare(small, (low + high) / 2, cv2.CMP_GT)
         for region in (light, ~light):
             for contour in cv2.findContours(region, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
-                corners = _corners(contour, small.shape)
+                corners = _corners(contour, small.shape) if len(contour) >= 0.7 * least else None
                 if corners is not None:
                     found.append((_step(small, corners), corners))
     found.sort(key=lambda pair: -pair[0])
@@ -73,7 +79,7 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     for step, corners in found:
         if step and not any(_is_same(corners, other) for other in sharpest):
             sharpest.append(corners)
-    for corners in sorted(sharpest, key=_area, reverse=True):
+    for corners in sorted(sharpest[:MOST_SHEETS], key=_area, reverse=True):
         yield _straightened(page, corners * scale, _is_open(corners, small.shape))
 
 
@@ -122,7 +128,11 @@ def _is_open(corners: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
 
 def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     """Whether two outlines are those of one sheet."""
-    return abs(_area(one) - _area(other)) <= 0.1 * _area(one) and np.hypot(*(one.mean(0) - other.mean(0))) <= 5
+    larger = max(_area(one), _area(other))
+    (x, y), radius = cv2.minEnclosingCircle(one.astype(np.float32))
+    (u, v), other_radius = cv2.minEnclosingCircle(other.astype(np.float32))
+    near = max(np.hypot(x - u, y - v), abs(radius - other_radius)) <= 0.08 * max(radius, other_radius)
+    return bool(near and abs(_area(one) - _area(other)) <= 0.15 * larger)
 
 
 def _area(corners: NDArray[np.float64]) -> float:
@@ -142,15 +152,15 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY
     if (out * (points - corners.mean(axis=0))).sum() < 0:
         out = -out
-    within, beyond = np.rint(points - out).astype(int), np.rint(points + out).astype(int)
-    size = np.array(small.shape[::-1])
-    seen = ((beyond >= 0) & (beyond < size) & (within >= 0) & (within < size)).all(axis=1)
+    last = np.array(small.shape[::-1]) - 1
+    within, beyond = (np.clip(np.rint(place), 0, last).astype(int) for place in (points - out, points + out))
+    seen = ((points >= 2) & (points <= last - 2)).all(axis=1)  # the rest of the outline is the border's
     if seen.sum() < 0.2 * len(seen):
         return 0.0
     (x, y), (u, v) = within[seen].T, beyond[seen].T
     difference = small[y, x].astype(float) - small[v, u]
     step = float(np.sort(difference)[len(difference) // 2])
-    around = np.mean(difference * np.sign(step) >= LEAST_STEP) if step else 0
+    around = np.mean(difference * np.sign(step) >= max(LEAST_STEP, abs(step) / 3)) if step else 0
     return abs(step) if around >= ALL_AROUND else 0.0
 
 

@@ -54,6 +54,7 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
 
 def find_marks(page: Page, inverted: bool | None = None) -> Found:
     """The marks on a Page, or on the sheet that it shows. Raises ImageError if there are none."""
+    cv2.setNumThreads(1)  # for pages of this size a second thread costs more than it brings
     all_of_it = whole(page)
     found, place = None, None
     for sheet in sheets(all_of_it):  # of those that hold the same digit the smallest: a window on a screen in a room
@@ -88,18 +89,15 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
         return None
     if sheet.inside is None and marks.at_border()[chosen].any():
         return None
-    if sheet.inside is not None:
-        touching = cv2.dilate(marks.pixels(chosen).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-        if (touching & ~sheet.inside).any():
-            return None
     if sheet.outline is not None:  # then there may be more digits beyond, in the shadow
         beyond = _look(page, found.ink.inverted)
         if beyond:
             others = beyond.marks
             middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
             outline = sheet.outline.astype(np.float32)
-            outside = np.array([cv2.pointPolygonTest(outline, point.tolist(), False) < 0 for point in middle])
-            if (outside & ~others.at_border() & (others.side >= ANOTHER * side) & (others.side < 2 * side)).any():
+            distance = np.array([-cv2.pointPolygonTest(outline, point.tolist(), True) for point in middle])
+            outside = distance > NEAR * side  # what is nearer is that edge itself
+            if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
                 return None
     return found, sheet.box_in_picture(around(marks.box[chosen]))
 
@@ -111,12 +109,15 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
         return None
     actions = ["inverted"] if ink.inverted else []
     mask, lines = without_ruling(ink.mask if sheet.inside is None else ink.mask & sheet.inside)
-    mask, frames = without_frames(mask)
     marks = Marks.of(mask)
+    if sheet.inside is not None:  # what touches the edge of the sheet is a part of that
+        edge = cv2.erode(sheet.inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+        marks = marks.only(np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] == 0)
+    marks, frames = without_frames(marks)
     rings = marks.rings()
     if rings.any():
         frames = np.concatenate([frames, marks.box[rings]])
-        marks = Marks.of(marks.pixels(~rings))
+        marks = marks.only(~rings)
     if lines:
         actions.append(f"{lines} ruled lines erased" if lines > 1 else "a ruled line erased")
     if len(frames):
