@@ -140,9 +140,12 @@ def _split(
     dataset: Dataset, config: Config, teacher: Checkpoint | None, tell: Tell | None, split_seed: int | None
 ) -> Data:
     strokes, nondigits = config.augmentation.strokes, config.training.nondigits
-    if tell and (strokes or nondigits) and has_digits(dataset):
-        kinds = ["re-drawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits)
-        tell(f"drawing {' and '.join(kinds)} to learn from")
+    if tell and (strokes or nondigits):
+        kinds = " and ".join(["re-drawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits))
+        if has_digits(dataset):
+            tell(f"drawing {kinds} to learn from")
+        else:
+            tell(f"note: no {kinds} to learn from: {dataset.name} is not of digits in 28×28")
     return Data.split(dataset, config, teacher, split_seed)
 
 

@@ -171,3 +171,10 @@ def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch):
     assert "drawing" in mlp("train", "--resume", "run", "--epochs", "0").err
     assert "drawing" not in mlp("train", "plain", *settings, "--out", "quiet", "--quiet").err
     assert "drawing" not in mlp("train", "plain", "--epochs", "0", "--out", "plain").err
+
+
+def test_data_that_are_not_digits_are_told_to_have_neither(mlp, data):
+    small = ["--set", "training.validation=100", "--epochs", "0", "--data", data]
+    result = mlp("train", "plain", "--set", "augmentation.strokes=0.5", *small)
+    assert result.code == 0
+    assert result.err == f"note: no re-drawn digits to learn from: {data.name} is not of digits in 28×28\n"
