@@ -1,73 +1,251 @@
-"""From a grey page to the rows of digits on it."""
+"""From a page to the rows of writing on it: which ink belongs together, and where ink that touches may be cut."""
 
-import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_cli.errors import ImageError
-from mlp_cli.images.digits import as_it_is
-from mlp_cli.images.marks import around, gaps
-from mlp_cli.images.single import DUST, NEAR, cut, dropped, find_marks
+from mlp_cli.images.decode import Page
+from mlp_cli.images.digits import Digit
+from mlp_cli.images.marks import Marks, around
+from mlp_cli.images.mnist import tight_box
+from mlp_cli.images.single import Found, drawn, dropped, find_marks
+from mlp_cli.images.strokes import distances
 
-MOST_DIGITS = 200  # of a page
+MOST_DIGITS = 200  # of a page, and as many signs
+Levels = NDArray[np.float32]
+Boxes = NDArray[np.int_]
+
+# Shares of the height of a typical digit:
+SMALL = 0.5  # what is lower is a sign, or a part of a digit
+DUST = 0.04  # what is shorter is nothing
+TALL, WIDE, AT_BORDER = 2.5, 10.0, 1.7  # the largest that may be digits, and of what touches the border
+STACKED = 0.25  # how far apart the parts of a digit stand above each other
+WHOLE = 1.6  # as tall may they be together
+NEAR = 0.2  # as near to a digit are its fragments
+OUTSIDE, BESIDE = 0.1, 1.2  # how far above or below its neighbours in a row, and how far from them, a sign may be
+WALL, EDGE = 0.25, 0.1  # what is as slim, and as near to the upper or lower edge of a frame, is a part of a wall
+# Shares of the width of the pen:
+DOT = 0.5  # what is smaller was not put down with it
+BREAK = 0.3  # narrower gaps are breaks in a stroke
+FAINT = 0.6  # of the ink's full level: what is fainter was not written
 
 
-def find_rows(page, inverted=None):
-    """The digits on a Page in reading order: a list of rows, each a list of Digits from left to right.
+@dataclass(frozen=True)
+class Piece:
+    """Ink that may be a digit, several that touch, or a part of one: its `levels` (h, w), 0 to 1, and nobody else's;
+    `box` (left, top, right, bottom) where it is on the sheet; `is_small`, whether it can be no more than a sign."""
 
-    Digits must not touch each other. Arguments and errors are those of `prepare`.
-    """
-    whole = as_it_is(page, inverted)
-    if whole:
-        return [[whole]]
+    levels: Levels
+    box: Boxes
+    is_small: bool = False
+    crossed: float = 0.0  # widths of the pen of ink that the cut on its left crosses
+
+
+CUTS = 12  # of a piece at most
+WORKING_HEIGHT = 40  # pixels; cuts are looked for at that scale
+NEIGHBOURS = 2  # pixels to either side that a cut must be cheaper than
+BEND = 0.5  # what a step aside costs a cut, in pixels of full ink
+CUTS_APART = 0.08  # of the height are two cuts at least
+DEAREST = 8.0  # widths of the pen that a cut may cross
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is written on a page: `rows` from the top, each of Pieces from the left; `height` of a typical digit and
+    width of the `pen`, in pixels of the sheet; what was `found` there, and done, in words."""
+
+    rows: list[list[Piece]]
+    height: float
+    pen: float
+    found: Found
+    actions: tuple[str, ...] = field(default=())
+
+    def digit(self, pieces: Sequence[Piece]) -> Digit:
+        """What Pieces look like if they are one digit."""
+        box = around(np.array([piece.box for piece in pieces]))
+        levels = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
+        for piece in pieces:
+            left, top, right, bottom = piece.box - np.tile(box[:2], 2)
+            np.maximum(levels[top:bottom, left:right], piece.levels, out=levels[top:bottom, left:right])
+        image, weighed = drawn(levels)
+        place = self.found.sheet.box_in_picture(box)
+        return Digit(image, place, self.found.ink.inverted, (*self.actions, *weighed))
+
+
+def find_rows(page: Page, inverted: bool | None = None) -> Writing:
+    """What is written on a Page. Raises ImageError for a page without ink, or without anything like digits."""
     found = find_marks(page, inverted)
-    groups = _each(found.marks, found.frames)
-    boxes = np.array([around(found.marks.box[group]) for group in groups])
-    actions = found.actions + dropped(~np.any(groups, axis=0))
-    return [[cut(found, groups[i], actions) for i in row] for row in _rows(boxes)]
-
-
-def _each(marks, frames):
-    """Which pieces make each of the digits: a list of masks (n,)."""
-    allowed = np.ones(len(marks), bool)
-    if len(frames):
-        inside = np.any([(gaps(frame, marks.box) == 0).all(axis=1) for frame in frames], axis=0)
-        allowed = inside if inside.any() else allowed
-    usual = _usual_side(marks, allowed & ~marks.at_border() if (allowed & ~marks.at_border()).any() else allowed)
-    allowed &= marks.side <= np.where(marks.at_border(), 1.7, 3) * usual
-    main = allowed & (marks.size[:, 1] >= 0.4 * usual)
+    marks = found.marks
+    allowed = _allowed(marks, found.frames)
+    if not allowed.any():
+        raise ImageError("has nothing like digits on it")
+    height = _usual_height(marks, allowed)
+    main = allowed & (marks.size[:, 1] >= SMALL * height)
     if not 0 < main.sum() <= MOST_DIGITS:
         raise ImageError("has nothing like digits on it")
-    groups = [np.arange(len(marks)) == i for i in np.flatnonzero(main)]
-    # The parts of one digit stand above each other: the roof of a 5, the two halves of a broken 8.
-    merged = True
-    while merged:
-        merged = False
-        for a, b in itertools.combinations(range(len(groups)), 2):
-            one, other = (around(marks.box[groups[i]]) for i in (a, b))
-            both = around(np.array([one, other]))
-            shared = min(one[2], other[2]) - max(one[0], other[0])
-            narrower = min(one[2] - one[0], other[2] - other[0])
-            gap = gaps(one, other[None])[0, 1]
-            if shared >= 0.5 * narrower and gap <= 0.25 * usual and both[3] - both[1] <= 1.6 * usual:
-                groups[a] = groups[a] | groups.pop(b)
-                merged = True
+    group = _stacked(marks.box, main, height)  # of each piece its number from 0 on, −1 for none
+    is_main = np.append(False, main)[marks.labels]
+    pen = 4 * (float(distances(np.pad(is_main, 1))[1:-1, 1:-1][is_main].mean()) - 0.5)
+    signs = _fragments_and_signs(found, group, allowed & ~main, is_main, height, pen)
+    boxes = np.array([around(marks.box[group == g]) for g in range(group.max() + 1)])
+    rows = _rows(boxes)
+    group, rows = _with_signs(marks, group, boxes, rows, signs, height)
+    pieces = [_piece(found, group, g, g >= len(boxes)) for g in range(group.max() + 1)]
+    actions = tuple(found.actions + dropped(group < 0))
+    return Writing([[pieces[g] for g in row] for row in rows], height, pen, found, actions)
+
+
+def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
+    """Which pieces (n,) may be writing: those inside the frames, if there are any, and none that is too large."""
+    allowed = np.ones(len(marks), bool)
+    if len(frames):
+        centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
+        inside = [((centre >= frame[:2]) & (centre <= frame[2:])).all(axis=1) for frame in frames]
+        allowed = np.any(inside, axis=0) if np.any(inside) else allowed
+    free = allowed & ~marks.at_border()
+    height = _usual_height(marks, free if free.any() else allowed)
+    for _, top, _, bottom in frames:
+        rim = EDGE * (bottom - top)
+        at_edge = (np.abs(marks.box[:, 1] - top) <= rim) | (np.abs(marks.box[:, 3] - bottom) <= rim)
+        allowed &= ~at_edge | (marks.size[:, 0] > WALL * height)
+    most = np.where(marks.at_border()[:, None], AT_BORDER, (WIDE, TALL)) * height
+    return allowed & (marks.size <= most).all(axis=1)
+
+
+def _usual_height(marks: Marks, allowed: NDArray[np.bool_]) -> float:
+    """The height of a typical digit: half of all that is written is in pieces at least as tall."""
+    heights = np.sort(marks.size[allowed, 1])
+    return float(heights[np.searchsorted(np.cumsum(heights), heights.sum() / 2)])
+
+
+def _stacked(box: Boxes, main: NDArray[np.bool_], height: float) -> NDArray[np.int_]:
+    """The group of each piece, numbered from 0 on, −1 for those that are not `main`: the parts of one digit stand above
+    each other, such as the roof of a 5 and the halves of a broken 8, or one within the other."""
+    members = [[i] for i in np.flatnonzero(main)]
+    boxes = box[main]
+    while True:
+        low, high = (
+            np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
+            np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
+        )
+        shared = high - low  # (n, n, 2): negative where there is a gap
+        size = boxes[:, 2:] - boxes[:, :2]
+        least = np.maximum(np.minimum(size[:, None], size[None]), 1)
+        together = np.maximum(boxes[:, None, 3], boxes[None, :, 3]) - np.minimum(boxes[:, None, 1], boxes[None, :, 1])
+        beside = shared[..., 1] > 0.35 * least[..., 1]
+        one = shared[..., 0] >= np.where(beside, 0.8, 0.5) * least[..., 0]
+        one &= (-shared[..., 1] <= STACKED * height) & (together <= WHOLE * height)
+        np.fill_diagonal(one, False)
+        if not one.any():
+            break
+        a, b = sorted(divmod(int(one.argmax()), len(boxes)))
+        members[a] += members.pop(b)
+        boxes[a] = around(boxes[[a, b]])
+        boxes = np.delete(boxes, b, axis=0)
+    group = np.full(len(box), -1)
+    for g, some in enumerate(members):
+        group[some] = g
+    return group
+
+
+def _fragments_and_signs(
+    found: Found,
+    group: NDArray[np.int_],
+    small: NDArray[np.bool_],
+    is_main: NDArray[np.bool_],
+    height: float,
+    pen: float,
+) -> NDArray[np.int_]:
+    """Puts the `small` pieces that are fragments of digits into their `group`, and returns those that may be signs.
+
+    A fragment is a break in the stroke away from a digit, or above, below or within it and near. A dot at the foot is
+    none: it is a decimal point under the arm of a 7.
+    """
+    marks = found.marks
+    chosen = small & (marks.side >= DUST * height) & (marks.area >= 2)
+    chosen &= ~(np.argsort(np.argsort(-marks.area * chosen)) >= 10 * MOST_DIGITS)
+    if not chosen.any():
+        return np.flatnonzero(chosen)
+    # Of each pixel the distance to the nearest digit, and a pixel's label to find which one that is.
+    distance, nearest = cv2.distanceTransformWithLabels(
+        (~is_main).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(nearest.max() + 1, int)
+    of_label[nearest[is_main]] = marks.labels[is_main] - 1
+    y, x = np.nonzero(np.append(False, chosen)[marks.labels])
+    piece, far = marks.labels[y, x] - 1, distance[y, x]
+    order = np.lexsort((far, piece))
+    numbers, first = np.unique(piece[order], return_index=True)
+    at = order[first]
+    gap, host = far[at] - 1, of_label[nearest[y[at], x[at]]]
+    level = np.zeros(len(marks))
+    np.maximum.at(level, piece, found.ink.levels[y, x])
+    box = marks.box[numbers]
+    around_host = np.array([around(marks.box[group == g]) for g in group[host]])
+    shared = np.minimum(box[:, 2], around_host[:, 2]) - np.maximum(box[:, 0], around_host[:, 0])
+    size = box[:, 2:] - box[:, :2]
+    middle = (box[:, 1] + box[:, 3]) / 2
+    foot = around_host[:, 3] - 0.35 * (around_host[:, 3] - around_host[:, 1])
+    is_dot = (middle >= foot) & (size[:, 0] <= np.minimum(2.5 * pen, 1.5 * size[:, 1]))
+    fragment = (gap <= BREAK * pen) | ((shared >= 0.5 * size[:, 0]) & (gap <= NEAR * height) & ~is_dot)
+    group[numbers[fragment]] = group[host[fragment]]
+    sign = ~fragment & (size.max(axis=1) >= DOT * pen) & (size.min(axis=1) >= DOT * pen / 2)
+    sign &= level[numbers] >= FAINT
+    signs: NDArray[np.int_] = numbers[sign]
+    return signs
+
+
+def _with_signs(
+    marks: Marks,
+    group: NDArray[np.int_],
+    boxes: Boxes,
+    rows: list[list[int]],
+    signs: NDArray[np.int_],
+    height: float,
+) -> tuple[NDArray[np.int_], list[list[int]]]:
+    """The `group` of each piece and the rows of groups, with the signs that stand in a row: groups from len(boxes) on.
+    Dots and dashes above each other are one sign."""
+    number = len(boxes)
+    centre = (boxes[:, 0] + boxes[:, 2]) / 2
+    placed: list[list[tuple[float, int]]] = [[(centre[g], g) for g in row] for row in rows]
+    stacks: list[tuple[int, Boxes, list[int]]] = []  # row, box and pieces of each sign
+    for i in signs[np.argsort(marks.box[signs, 0], kind="stable")]:
+        row = _row_of(marks.box[i], boxes, rows, height)
+        if row is None:
+            continue
+        for s, (its_row, box, pieces) in enumerate(stacks):
+            shared = min(box[2], marks.box[i, 2]) - max(box[0], marks.box[i, 0])
+            if its_row == row and shared >= 0.5 * min(box[2] - box[0], marks.size[i, 0]):
+                stacks[s] = row, around(np.array([box, marks.box[i]])), [*pieces, i]
                 break
-    boxes = np.array([around(marks.box[group]) for group in groups])
-    for i in np.flatnonzero(allowed & ~main & (marks.side >= DUST * usual)):
-        distances = np.hypot(*gaps(marks.box[i], boxes).T)
-        if distances.min() <= NEAR * usual:
-            groups[distances.argmin()][i] = True
-    return groups
+        else:
+            stacks.append((row, marks.box[i], [i]))
+    group = group.copy()
+    for row, box, pieces in stacks[:MOST_DIGITS]:
+        group[pieces] = number
+        placed[row].append(((box[0] + box[2]) / 2, number))
+        number += 1
+    return group, [[g for _, g in sorted(row)] for row in placed]
 
 
-def _usual_side(marks, allowed):
-    """The longer side of a typical digit: half of all that is written is in pieces at least as long."""
-    sides = np.sort(marks.side[allowed])
-    return sides[np.searchsorted(np.cumsum(sides), sides.sum() / 2)]
+def _row_of(box: Boxes, boxes: Boxes, rows: list[list[int]], height: float) -> int | None:
+    """The row that a sign stands in: beside its neighbours there, and not above or below them."""
+    best, row_of = BESIDE * height, None
+    for number, row in enumerate(rows):
+        its = boxes[row]
+        gap = np.maximum(0, np.maximum(box[0] - its[:, 2], its[:, 0] - box[2]))
+        i = int(gap.argmin())
+        outside = max(its[i, 1] - box[3], box[1] - its[i, 3])
+        if gap[i] <= best and outside <= OUTSIDE * height:
+            best, row_of = gap[i], number
+    return row_of
 
 
-def _rows(boxes):
+def _rows(boxes: Boxes) -> list[list[int]]:
     """The indices of boxes (n, 4) in reading order: rows from the top, each from the left.
 
     A row goes on with the nearest box to the right if that box in turn has none nearer to its left, so that rows may
@@ -83,5 +261,86 @@ def _rows(boxes):
         if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
             row[row == row[j]] = row[i]
     rows = [np.flatnonzero(row == number) for number in sorted(set(row.tolist()))]
-    rows.sort(key=lambda members: centres[members, 1].mean())
+    rows.sort(key=lambda members: float(centres[members, 1].mean()))
     return [members[np.argsort(centres[members, 0])].tolist() for members in rows]
+
+
+def _piece(found: Found, group: NDArray[np.int_], g: int, is_small: bool) -> Piece:
+    """The Piece of a group, with the soft edges of its strokes."""
+    box = around(found.marks.box[group == g])
+    left, top, right, bottom = box
+    rim = max(1, round(0.02 * max(right - left, bottom - top)))
+    labels = found.marks.labels[top:bottom, left:right]
+    mask = np.append(-1, group)[labels] == g
+    soft = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
+    return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, is_small)
+
+
+def cut(piece: Piece, height: float, pen: float) -> list[Piece]:
+    """The parts of a Piece from left to right, cut wherever two digits may touch; their union is the piece.
+
+    A cut goes from the top to the bottom through as little ink as it can. It is looked for through every point at half
+    the height; where going aside would cost more ink, by the left and by the right, there is a cut. Candidate cuts are
+    those of LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section
+    VII; least-cost paths for them are dynamic programming.
+    """
+    shape = piece.levels.shape
+    scale = WORKING_HEIGHT / shape[0]
+    width = max(3, round(shape[1] * scale))
+    ink = cv2.resize(piece.levels, (width, WORKING_HEIGHT), interpolation=cv2.INTER_AREA)
+    middle = WORKING_HEIGHT // 2
+    above, up = _cheapest(ink[: middle + 1])
+    below, down = _cheapest(ink[: middle - 1 : -1])
+    price = above[-1] + below[-1] - ink[middle]
+    apart = max(2, round(CUTS_APART * height * scale))
+    cuts: list[int] = []
+    lowest = _lowest(price)
+    for x in lowest[np.argsort(price[lowest], kind="stable")]:
+        if len(cuts) == CUTS or price[x] > DEAREST * pen * scale:
+            break
+        if apart <= x < width - apart and all(abs(x - other) > apart for other in cuts):
+            cuts.append(int(x))
+    cuts.sort()
+    part = np.zeros(ink.shape, np.uint8)  # of each pixel the number of the cuts to its left
+    for x in cuts:
+        line = np.concatenate([_followed(up, x)[:0:-1], _followed(down, x)])
+        part += np.arange(width) > line[:, None]
+    part = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_NEAREST)
+    pieces = []
+    for number in range(len(cuts) + 1):
+        own = piece.levels * (part == number)
+        inked = own > 0.5
+        if inked.any():
+            crossed = float(price[cuts[number - 1]]) / (pen * scale) if number else 0.0
+            left, top, right, bottom = tight_box(inked)
+            place = np.array([left, top, right, bottom]) + np.tile(piece.box[:2], 2)
+            pieces.append(Piece(own[top:bottom, left:right], place, crossed=crossed))
+    return pieces
+
+
+def _lowest(price: Levels) -> NDArray[np.int_]:
+    """Where a price (w,) is as low as any near: the middle of each stretch of such places."""
+    near = cv2.erode(price[None], np.ones((1, 2 * NEIGHBOURS + 1), np.uint8))[0]
+    edges = np.diff(np.pad((price <= near + 1e-3).astype(np.int8), 1))
+    middles: NDArray[np.int_] = (np.flatnonzero(edges == 1) + np.flatnonzero(edges == -1) - 1) // 2
+    return middles
+
+
+def _cheapest(ink: Levels) -> tuple[Levels, NDArray[np.int_]]:
+    """The cost of the cheapest way from the first row down to each pixel, and the column it comes from: (h, w) each."""
+    cost, came = ink.copy(), np.tile(np.arange(ink.shape[1]), (len(ink), 1))
+    for y in range(1, len(ink)):
+        before = np.pad(cost[y - 1], 1, constant_values=np.inf)
+        ways = np.stack([before[1:-1], before[:-2] + BEND, before[2:] + BEND])
+        step = ways.argmin(axis=0)
+        cost[y] += ways.min(axis=0)
+        came[y] += np.array([0, -1, 1])[step]
+    return cost, came
+
+
+def _followed(came: NDArray[np.int_], x: int) -> NDArray[np.int_]:
+    """The columns of the way to column x of the last row, from there back to the first: (h,)."""
+    way = [x]
+    for row in came[:0:-1]:
+        way.append(int(row[way[-1]]))
+    return np.array(way)

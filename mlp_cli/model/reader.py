@@ -152,21 +152,27 @@ class Reader:
         return answer
 
     def _rows(self, page: Page) -> list[list[Answer]]:
+        from mlp_cli.images.digits import as_it_is
         from mlp_cli.images.rows import find_rows
+        from mlp_cli.model.rows import RowReader
 
-        rows = find_rows(page, self.inverted)
-        answers = iter(self._answers([digit for row in rows for digit in row]))
-        return [[next(answers) for _ in row] for row in rows]
+        whole = as_it_is(page, self.inverted)
+        if whole:
+            return [self._answers([whole])]
+        rows = RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
+        return [
+            [self._judged(stretch.digit, stretch.probabilities, stretch.is_small) for stretch in row] for row in rows
+        ]
 
     def _answers(self, digits: Sequence[Digit]) -> list[Answer]:
         probabilities = self.probabilities(np.stack([digit.image for digit in digits])).tolist()
         return [self._judged(digit, y) for digit, y in zip(digits, probabilities, strict=True)]
 
-    def _judged(self, digit: Digit, probabilities: list[float]) -> Answer:
+    def _judged(self, digit: Digit, probabilities: list[float], is_small: bool = False) -> Answer:
         confidence = max(probabilities)
         name = self.classes[probabilities.index(confidence)]
-        reason = None
-        if confidence < self.threshold:
+        reason = "is too small for a digit" if is_small else None
+        if not is_small and confidence < self.threshold:
             # Confidence is rounded down, lest it seem to reach the threshold.
             if confidence < self.checkpoint.metadata.threshold:
                 reason = f"looks like no digit: best guess {name} at {math.floor(1e2 * confidence) / 1e2:.2f}"

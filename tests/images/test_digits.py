@@ -100,25 +100,11 @@ def test_noise_is_no_digit(deviation):
         prepare(Page(noise))
 
 
-def test_specks_are_what_is_part_of_no_digit(mnist):
-    """Three digits, each far from the others, and four specks far from all."""
-    page = drawn([[mnist[2], mnist[14], mnist[37]]], np.random.default_rng(0), spacing=50, noise=0)
-    ((*digits,),) = find_rows(Page(page))
-    assert len(digits) == 3
-    assert not any("dropped" in action for digit in digits for action in digit.actions)
-    for x in (8, 300, 700, 1000):
-        page[8:12, x : x + 4] = 40
-    ((*digits,),) = find_rows(Page(page))
-    assert all("4 specks dropped" in digit.actions for digit in digits)
-
-
 def test_boxes_are_around_the_ink():
     page = np.full((200, 300), 240, np.uint8)
     page[40:160, 100:112] = 20
     page[40:160, 200:212] = 20
     assert prepare(Page(page[:, :150])).box == (100, 40, 112, 160)
-    ((one, other),) = find_rows(Page(page, scale=3))
-    assert (one.box, other.box) == ((300, 120, 336, 480), (600, 120, 636, 480))
 
 
 @pytest.mark.parametrize("read", [prepare, find_rows])

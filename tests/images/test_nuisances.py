@@ -10,7 +10,6 @@ from pages import page
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
-from mlp_cli.images.rows import find_rows
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BUNDLED
@@ -54,17 +53,6 @@ def test_a_page_with_a_nuisance_is_read(network, mnist, nuisance, most_wrong):
     digits = [prepare(Page(page(image, rng, **nuisance))) for image in images]
     assert np.sum(read(network, digits) != mnist.labels[:N]) <= most_wrong
     assert all(digit.inverted != nuisance.get("negative", False) for digit in digits)
-
-
-def test_pages_of_several_digits_are_read_in_order(network, mnist):
-    rng = np.random.default_rng(0)
-    right = 0
-    for _ in range(10):
-        rows = [rng.integers(0, len(mnist), rng.integers(1, 5)) for _ in range(rng.integers(1, 4))]
-        images = [[mnist.images[i].reshape(28, 28) for i in row] for row in rows]
-        found = find_rows(Page(page(images, rng)))
-        right += [read(network, row).tolist() for row in found] == [mnist.labels[row].tolist() for row in rows]
-    assert right >= 9
 
 
 def test_what_was_done_is_said(mnist):

@@ -1,0 +1,131 @@
+"""The best reading of a row: where ink that may be several digits is cut, and what is joined that may be one.
+
+Over-segmentation and a best path, as in LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to
+document recognition", section VII: a row is a chain of parts, every stretch of it that may be one digit is read by the
+network, and costs −log ŷ of its best class; the cheapest way from the first part to the last is the reading. A network
+that knows what is no digit finds half a digit dear, and two in one.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.images.digits import Digit
+from mlp_cli.images.rows import Piece, Writing, cut
+
+SURE = 0.9  # what is read with this confidence is one digit, and neither cut nor joined
+CUT = 0.15  # nats that a cut costs
+ACROSS = 0.1  # nats that it costs more for each width of the pen that it crosses
+JOIN = 1.5  # nats that it costs to take two pieces for one digit
+# Shares of the height of a typical digit:
+WIDEST = 1.5  # that a digit may be
+TALL = 0.65  # lower parts are not cut off as digits
+SLIM = 0.35  # nor are parts as slim as that, but for a 1
+APART = 0.25  # as far apart may the halves of a digit be, side by side
+
+Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) -> probabilities (n, k)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Parts of a row from number `start` up to `stop`, taken as one digit: the probabilities of its classes, and what
+    it costs in nats. `is_small` if it can be no more than a sign."""
+
+    start: int
+    stop: int
+    digit: Digit
+    probabilities: list[float]
+    cost: float
+    is_small: bool = False
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Pieces that may be one digit, from part `start` up to `stop`; what that costs `extra`; and whether it is a part
+    of a piece."""
+
+    start: int
+    stop: int
+    pieces: Sequence[Piece]
+    extra: float = 0.0
+    is_part: bool = False
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Reads the rows of a page with a network that can `read` images and knows these `classes`."""
+
+    writing: Writing
+    read: Read
+    classes: Sequence[str]
+
+    def rows(self) -> list[list[Stretch]]:
+        """The best reading of every row."""
+        questions = [_Question(n, n + 1, [piece]) for row in self.writing.rows for n, piece in enumerate(row)]
+        wholes = iter(self._answered(questions))
+        return [self._row(row, [next(wholes) for _ in row]) for row in self.writing.rows]
+
+    def _row(self, row: Sequence[Piece], wholes: list[Stretch]) -> list[Stretch]:
+        """The best reading of a row of pieces, each of which has been read as a whole."""
+        unsure = [not whole.is_small and max(whole.probabilities) < SURE for whole in wholes]
+        if not any(unsure):
+            return wholes
+        height, questions, starts = self.writing.height, list[_Question](), [0]
+        for piece, is_unsure in zip(row, unsure, strict=True):
+            start = starts[-1]
+            parts = cut(piece, height, self.writing.pen) if is_unsure else [piece]
+            questions.append(_Question(start, start + len(parts), [piece]))
+            for i in range(len(parts)):
+                extra = CUT + ACROSS * parts[i].crossed if i else 0.0
+                for j in range(i + 1, len(parts) + (i > 0)):
+                    if _may_be_digit(parts[i:j], height):
+                        questions.append(_Question(start + i, start + j, parts[i:j], extra, is_part=True))
+            starts.append(start + len(parts))
+        for n in range(len(row) - 1):
+            pair = row[n : n + 2]
+            if (
+                all(unsure[n : n + 2])
+                and pair[1].box[0] - pair[0].box[2] <= APART * height
+                and _may_be_digit(pair, height)
+            ):
+                questions.append(_Question(starts[n], starts[n + 2], pair, JOIN))
+        return _cheapest_way(self._answered(questions))
+
+    def _answered(self, questions: Sequence[_Question]) -> list[Stretch]:
+        digits = [self.writing.digit(question.pieces) for question in questions]
+        probabilities = self.read(np.stack([digit.image for digit in digits])).tolist()
+        return [self._stretch(*each) for each in zip(questions, digits, probabilities, strict=True)]
+
+    def _stretch(self, question: _Question, digit: Digit, probabilities: list[float]) -> Stretch:
+        cost = question.extra - math.log(max(probabilities))
+        is_slim = question.is_part and _width(question.pieces) < SLIM * self.writing.height
+        if is_slim and self.classes[probabilities.index(max(probabilities))] != "1":
+            cost = math.inf
+        return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].is_small)
+
+
+def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:
+    top, bottom = min(part.box[1] for part in parts), max(part.box[3] for part in parts)
+    return _width(parts) <= WIDEST * height and bool(bottom - top >= TALL * height)
+
+
+def _width(pieces: Sequence[Piece]) -> int:
+    return int(max(piece.box[2] for piece in pieces) - min(piece.box[0] for piece in pieces))
+
+
+def _cheapest_way(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """The cheapest way from the first part to the last (Viterbi 1967)."""
+    end = max(stretch.stop for stretch in stretches)
+    cost, last = [0.0] + [math.inf] * end, [stretches[0]] * (end + 1)
+    for stretch in sorted(stretches, key=lambda stretch: stretch.start):
+        total = cost[stretch.start] + stretch.cost
+        if total < cost[stretch.stop]:
+            cost[stretch.stop], last[stretch.stop] = total, stretch
+    way: list[Stretch] = []
+    while end:
+        way.append(last[end])
+        end = last[end].start
+    return way[::-1]

@@ -1,0 +1,256 @@
+"""Which ink on a page belongs together, what of it is a sign, and where ink that touches is cut."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+from pages import page as drawn
+from strings import digit, line, sign
+
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.errors import ImageError
+from mlp_cli.images.decode import Page
+from mlp_cli.images.rows import Piece, cut, find_rows
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_dataset("test").images.reshape(-1, 28, 28)
+
+
+def rows(levels):
+    """What stands on a page, by rows: a letter a piece, . for one that can be no more than a sign."""
+    return ["".join("." if piece.is_small else "d" for piece in row) for row in find_rows(Page(levels)).rows]
+
+
+def sheet(height=300, width=600):
+    return np.full((height, width), 235, np.uint8)
+
+
+def ring(page, x, y=140, radius=50, pen=12):
+    """A 0, which is one piece whatever is near."""
+    cv2.ellipse(page, (x, y), (int(0.7 * radius), radius), 0, 0, 360, 40, pen, cv2.LINE_AA)
+
+
+def test_specks_are_what_is_part_of_no_digit(mnist):
+    """Three digits, each far from the others, and four specks far from all."""
+    page = drawn([[mnist[2], mnist[14], mnist[37]]], np.random.default_rng(0), spacing=50, noise=0)
+    writing = find_rows(Page(page))
+    ((*pieces,),) = writing.rows
+    assert len(pieces) == 3
+    assert not any("dropped" in action for action in writing.actions)
+    for x in (8, 300, 700, 1000):
+        page[8:12, x : x + 4] = 40
+    assert len(find_rows(Page(page)).rows[0]) == 3
+    assert "4 specks dropped" in find_rows(Page(page)).actions
+
+
+def test_boxes_are_in_pixels_of_the_picture():
+    page = np.full((200, 300), 240, np.uint8)
+    page[40:160, 100:112] = 20
+    page[40:160, 200:212] = 20
+    writing = find_rows(Page(page, scale=3))
+    ((one, other),) = writing.rows
+    assert writing.digit([one]).box == (300, 120, 336, 480)
+    assert writing.digit([other]).box == (600, 120, 636, 480)
+    assert writing.digit([one, other]).box == (300, 120, 636, 480)
+
+
+# A pen of 12 pixels, digits 112 high, from 84 to 196. What is drawn beside them, and how the row is seen.
+SIGNS = {
+    "a point as large as the pen": (lambda page: cv2.circle(page, (210, 188), 6, 40, -1), "d.d"),
+    "a point half as large": (lambda page: cv2.circle(page, (210, 188), 2, 40, -1), "dd"),
+    "a dash": (lambda page: cv2.line(page, (195, 140), (235, 140), 40, 12), "d.d"),
+    "a dash before them": (lambda page: cv2.line(page, (40, 140), (70, 140), 40, 12), ".dd"),
+    "a dash far from them": (lambda page: cv2.line(page, (520, 140), (550, 140), 40, 12), "dd"),
+    "a colon, which is one sign": (
+        lambda page: [cv2.circle(page, (215, y), 7, 40, -1) for y in (115, 165)],
+        "d.d",
+    ),
+    "an equals sign, which is one": (
+        lambda page: [cv2.line(page, (195, y), (235, y), 40, 10) for y in (125, 155)],
+        "d.d",
+    ),
+    "a point too faint to be written": (lambda page: cv2.circle(page, (210, 188), 6, 170, -1), "dd"),
+    "a point below the line": (lambda page: cv2.circle(page, (130, 250), 6, 40, -1), "dd"),
+    "a point in a ring, which is a part of it": (lambda page: cv2.circle(page, (130, 140), 6, 40, -1), "dd"),
+    "a stroke above, which is a part too": (lambda page: cv2.line(page, (110, 70), (150, 70), 40, 8), "dd"),
+    "a digit's other half, above": (lambda page: cv2.line(page, (115, 66), (145, 34), 40, 12), "dd"),
+}
+
+
+@pytest.mark.parametrize(("draw", "seen"), SIGNS.values(), ids=SIGNS)
+def test_a_sign_is_what_the_pen_put_down_beside_digits(draw, seen):
+    page = sheet()
+    ring(page, 130)
+    ring(page, 300)
+    draw(page)
+    assert rows(page) == [seen]
+
+
+@pytest.mark.parametrize("pen", [6, 12, 24])
+def test_how_large_a_point_is_goes_by_the_pen(pen):
+    def with_point(radius):
+        page = sheet()
+        ring(page, 150, pen=pen)
+        ring(page, 280, pen=pen)
+        cv2.circle(page, (215, 186), radius, 40, -1, cv2.LINE_AA)
+        return rows(page)
+
+    assert with_point(round(pen / 2)) == ["d.d"]
+    if pen > 6:
+        assert with_point(round(pen / 8)) == ["dd"]
+
+
+def test_a_point_under_the_arm_of_a_7_is_a_point_and_a_broken_foot_is_none():
+    page = sheet()
+    cv2.polylines(page, [np.int32([(120, 84), (190, 84), (140, 196)])], False, 40, 12)
+    ring(page, 280)
+    seven = page.copy()
+    cv2.circle(page, (185, 190), 7, 40, -1)
+    assert rows(page) == ["d.d"]
+    cv2.line(seven, (130, 216), (180, 216), 40, 10)  # lies across, and is no dot
+    assert rows(seven) == ["dd"]
+
+
+def test_a_break_in_a_stroke_is_no_sign():
+    page = sheet()
+    page[84:196, 144:156] = 40
+    page[84:196, 280:292] = 40
+    page[110:125, 158:175] = 40  # two pixels beside the first, a sixth of the pen
+    assert rows(page) == ["dd"]
+    page[:, 156:176] = 235
+    page[110:125, 168:185] = 40  # as far away as the pen is wide
+    assert rows(page) == ["d.d"]
+
+
+def test_rows_may_climb_and_are_read_from_the_top():
+    page = sheet(500, 700)
+    for x in (80, 200, 320, 440):
+        ring(page, x, 140 - x // 12)
+        ring(page, x + 40, 340 + x // 12)
+    assert rows(page) == ["dddd", "dddd"]
+    first, second = find_rows(Page(page)).rows
+    assert max(piece.box[1] for piece in first) < min(piece.box[1] for piece in second)
+
+
+def test_digits_that_lean_over_each_other_are_two():
+    """Slanted strokes whose boxes share most of their width, but stand beside each other."""
+    page = sheet()
+    for x in (120, 165, 210):
+        cv2.line(page, (x, 196), (x + 60, 84), 40, 10)
+    assert rows(page) == ["ddd"]
+
+
+def test_what_is_left_of_the_wall_of_a_frame_is_no_digit():
+    page = sheet(260, 700)
+    cv2.rectangle(page, (40, 60), (660, 220), 40, 6)
+    for x in (160, 350, 540):
+        ring(page, x)
+    page[66:110, 250:256] = 40  # a broken wall between two cells
+    page[150:217, 250:256] = 40
+    assert rows(page) == ["ddd"]
+
+
+def test_a_page_of_print_is_refused():
+    rng = np.random.default_rng(0)
+    page = sheet(900, 900)
+    for y in range(20, 880, 40):
+        for x in range(20, 860, 22):
+            cv2.line(page, (x, y), (x + rng.integers(3, 12), y + 18), 40, 3)
+    with pytest.raises(ImageError, match="has nothing like digits on it"):
+        find_rows(Page(page))
+
+
+def crafted():
+    """Pages that have as much on them as they can, where it costs the most."""
+    rng = np.random.default_rng(0)
+    specks = (rng.random((1200, 1200)) < 0.02).astype(np.uint8)
+    stacked = np.zeros((1200, 1200), np.uint8)
+    for x in range(10, 1190, 60):
+        for y in range(10, 1190, 120):
+            stacked[y : y + 50, x : x + 50] = 1
+            stacked[y + 56 : y + 106, x : x + 50] = 1
+    rings = np.zeros((1200, 1200), np.uint8)
+    for radius in range(10, 590, 6):
+        cv2.circle(rings, (600, 600), radius, 1, 2)
+    dotted = np.zeros((1200, 1200), np.uint8)
+    dotted[100:200:2, 20:1180:2] = 1
+    dotted[300:400, 20:1180] = 1
+    combs = np.zeros((1200, 1200), np.uint8)
+    for y in range(10, 1100, 130):
+        combs[y : y + 100, 20:1180:8] = 1
+        combs[y + 50, 20:1180] = 1
+    digits = np.zeros((1200, 1200), np.uint8)
+    for y in range(10, 1100, 100):
+        for x in range(10, 1150, 60):
+            cv2.ellipse(digits, (x + 25, y + 40), (18, 35), 0, 0, 360, 1, 4)
+            cv2.circle(digits, (x + 52, y + 70), 3, 1, -1)
+    return {"specks": specks, "stacked": stacked, "rings": rings, "dotted": dotted, "combs": combs, "digits": digits}
+
+
+@pytest.mark.parametrize(("name", "ink"), crafted().items(), ids=crafted())
+def test_no_page_takes_long(name, ink):
+    """One of them took 17 s once. The bound is of processor time, and ten times what it takes."""
+    page = Page((235 - 195 * ink).astype(np.uint8))
+    start = time.process_time()
+    try:
+        writing = find_rows(page)
+        for row in writing.rows:
+            for piece in row:
+                cut(piece, writing.height, writing.pen)
+    except ImageError:
+        pass
+    assert time.process_time() - start < 10
+
+
+def test_the_parts_of_a_piece_are_all_of_it_and_no_more(mnist):
+    rng = np.random.default_rng(0)
+    for first, second in mnist[:20].reshape(10, 2, 28, 28):
+        writing = find_rows(Page(line([digit(first), digit(second)], rng, gap=(-1, -1))))
+        for piece in writing.rows[0]:
+            parts = cut(piece, writing.height, writing.pen)
+            whole = np.zeros_like(piece.levels)
+            for part in parts:
+                left, top, right, bottom = part.box - np.tile(piece.box[:2], 2)
+                whole[top:bottom, left:right] += part.levels
+            np.testing.assert_allclose(whole[piece.levels > 0.5], piece.levels[piece.levels > 0.5])
+            assert (whole <= piece.levels + 1e-6).all()
+            assert [part.box[0] for part in parts] == sorted(part.box[0] for part in parts)
+
+
+def two_bars(apart, bridge):
+    """Two upright bars of 12 pixels, `apart` pixels from each other, and a bridge between them, as one piece."""
+    levels = np.zeros((100, 24 + apart), np.float32)
+    levels[:, :12] = levels[:, 12 + apart :] = 1
+    levels[60 : 60 + bridge, 12 : 12 + apart] = 1
+    return Piece(levels, np.array([10, 20, 34 + apart, 120]))
+
+
+def test_a_cut_goes_through_the_least_ink():
+    left, right = cut(two_bars(30, 5), 100, 12)
+    assert left.crossed == 0
+    assert right.crossed == pytest.approx(5 / 12, abs=0.1)
+    assert left.box[0] == 10
+    assert 22 <= left.box[2] == right.box[0] <= 52
+    assert right.box[2] == 64
+
+
+def test_a_cut_may_lean():
+    """Two strokes that lean by 40 degrees and touch at half the height: no upright cut parts them."""
+    levels = np.zeros((100, 160), np.float32)
+    cv2.line(levels, (10, 95), (85, 5), 1, 10)
+    cv2.line(levels, (60, 95), (135, 5), 1, 10)
+    levels[48:52, 40:100] = 1
+    parts = cut(Piece(levels, np.array([0, 0, 160, 100])), 100, 10)
+    shares = sorted(float(part.levels[:30].sum() + part.levels[-30:].sum()) for part in parts)[-2:]
+    assert shares[0] > 0.9 * shares[1]
+
+
+def test_a_sign_of_each_kind_is_seen(mnist):
+    rng = np.random.default_rng(0)
+    for which in ".,-:=":
+        for image in mnist[[0, 2, 3, 11, 12]]:
+            ink = [digit(image), sign(which, rng), digit(mnist[0])]
+            assert rows(line(ink, rng)) == ["d.d"]

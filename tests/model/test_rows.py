@@ -1,0 +1,167 @@
+"""The best reading of a row: signs stay signs, digits that touch are cut, halves are joined."""
+
+import numpy as np
+import pytest
+from strings import beside, digit, line, sign, word
+
+import mlp_cli
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.images.decode import Page
+from mlp_cli.images.rows import find_rows
+from mlp_cli.model.rows import RowReader
+
+DIGITS = tuple("0123456789")
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """(images (n, 28, 28), labels) of training digits in one piece, without specks."""
+    import cv2
+
+    dataset = load_dataset("train")
+    images, labels = dataset.images[:4000].reshape(-1, 28, 28), dataset.labels[:4000]
+    large = (cv2.resize(image, (112, 112), interpolation=cv2.INTER_CUBIC) for image in images)
+    whole = [cv2.connectedComponents((image > 60).astype(np.uint8))[0] == 2 for image in large]
+    return images[whole], labels[whole]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return mlp_cli.load()
+
+
+def text(rows):
+    return "|".join("".join("?" if answer.digit is None else str(answer.digit) for answer in row) for row in rows)
+
+
+def strings(mnist, rng, number, least=2, most=6):
+    """(parts, digits as text) of each of some strings."""
+    images, labels = mnist
+    for _ in range(number):
+        chosen = rng.integers(0, len(images), rng.integers(least, most + 1))
+        yield [digit(images[i]) for i in chosen], "".join(str(labels[i]) for i in chosen)
+
+
+def test_strings_are_read(reader, mnist):
+    rng = np.random.default_rng(0)
+    read = [text(reader.read_rows(line(parts, rng))) == truth for parts, truth in strings(mnist, rng, 60)]
+    assert np.mean(read) >= 0.95
+
+
+@pytest.mark.parametrize("which", list(".,-:"))
+def test_a_string_with_a_sign_is_never_digits_alone(reader, mnist, which):
+    rng = np.random.default_rng(1)
+    right = 0
+    for parts, truth in strings(mnist, rng, 40):
+        at = int(rng.integers(0 if which == "-" else 1, len(parts)))
+        answer = text(reader.read_rows(line([*parts[:at], sign(which, rng), *parts[at:]], rng, gap=(1.2, 4))))
+        assert "?" in answer, (truth, at, answer)
+        right += answer == f"{truth[:at]}?{truth[at:]}"
+    assert right >= 36
+
+
+class Oracle:
+    """Stands in for a network that knows what is no digit: it recognises these images and nothing else."""
+
+    def __init__(self, *known, sure=0.99):
+        self.known = [
+            (image.astype(float).ravel() / np.linalg.norm(image.astype(float)), label) for image, label in known
+        ]
+        self.sure = sure
+        self.asked = 0
+
+    def __call__(self, images):
+        self.asked += len(images)
+        probabilities = np.full((len(images), 10), 0.1)
+        for image, y in zip(images, probabilities, strict=True):
+            near = [max(self.likeness(image, dx) @ one for dx in (-1, 0, 1)) for one, _ in self.known]
+            if max(near) > 0.9:
+                y[:] = (1 - self.sure) / 9
+                y[self.known[int(np.argmax(near))][1]] = self.sure
+        return probabilities
+
+    @staticmethod
+    def likeness(image, dx):
+        flat = np.roll(image, dx, axis=1).astype(float).ravel()
+        return flat / np.linalg.norm(flat)
+
+
+def seen_alone(image, label):
+    """A digit as it is prepared from a page of its own."""
+    writing = find_rows(Page(line([digit(image)], np.random.default_rng(0), noise=0)))
+    return writing.digit(writing.rows[0]).image, label
+
+
+def read(writing, oracle, threshold=0.5):
+    rows = RowReader(writing, oracle, DIGITS).rows()
+    return "|".join(
+        "".join(
+            "?" if one.is_small or max(one.probabilities) < threshold else str(int(np.argmax(one.probabilities)))
+            for one in row
+        )
+        for row in rows
+    )
+
+
+def test_two_that_touch_are_cut_where_both_parts_are_digits(mnist):
+    images, labels = mnist
+    rng = np.random.default_rng(2)
+    right = 0
+    for _ in range(30):
+        a, b = rng.integers(0, len(images), 2)
+        known = [seen_alone(images[i], labels[i]) for i in (a, b)]
+        writing = find_rows(Page(line([digit(images[a]), digit(images[b])], rng, gap=(-1, -0.4), noise=0)))
+        assert len(writing.rows) == 1
+        right += read(writing, Oracle(*known)) == f"{labels[a]}{labels[b]}"
+    assert right >= 22
+
+
+def test_what_is_read_surely_is_not_even_tried_in_parts(mnist):
+    images, labels = mnist
+    writing = find_rows(Page(line([digit(images[0]), digit(images[1])], np.random.default_rng(0), noise=0)))
+    oracle = Oracle(*[seen_alone(images[i], labels[i]) for i in (0, 1)])
+    assert read(writing, oracle) == f"{labels[0]}{labels[1]}"
+    assert oracle.asked == 2
+
+
+def test_no_digit_stays_whole_where_no_part_of_it_is_one(mnist):
+    images, _ = mnist
+    for image in images[:10]:
+        writing = find_rows(Page(line([digit(image)], np.random.default_rng(0), noise=0)))
+        assert read(writing, Oracle((images[50], 0))) == "?"
+
+
+def test_halves_side_by_side_are_joined_where_together_they_are_a_digit(mnist):
+    images, labels = mnist
+    (zero,) = images[labels == 0][:1]
+    ink = digit(zero)
+    middle = ink.shape[1] // 2
+    broken = ink.copy()
+    broken[:, middle - 6 : middle + 6] = 0
+    writing = find_rows(Page(line([broken], np.random.default_rng(0), noise=0)))
+    assert len(writing.rows[0]) == 2
+    known = writing.digit(writing.rows[0]).image, 0
+    assert read(writing, Oracle(known)) == "0"
+    # … but not where each of them is one
+    halves = [(writing.digit([piece]).image, 1) for piece in writing.rows[0]]
+    assert read(writing, Oracle(known, *halves)) == "11"
+
+
+def test_words_are_never_digits_alone(reader, mnist):
+    """With a network that knows what is no digit; a colon after the word is one anyhow."""
+    rng = np.random.default_rng(3)
+    for name in ("Total", "Name", "Test", "Date", "Ref"):
+        parts, _ = next(strings(mnist, rng, 1))
+        assert "?" in text(reader.read_rows(line([word(name), sign(":", rng), *parts], rng)))
+
+
+def test_touching_digits_within_a_string(mnist):
+    images, labels = mnist
+    rng = np.random.default_rng(8)
+    chosen = [int(i) for i in rng.integers(0, len(images), 4)]
+    parts = [digit(images[i]) for i in chosen]
+    both = beside(parts[1], parts[2], -6)
+    writing = find_rows(Page(line([parts[0], both, parts[3]], rng, noise=0)))
+    assert len(writing.rows[0]) == 3
+    oracle = Oracle(*[seen_alone(images[i], labels[i]) for i in chosen])
+    assert read(writing, oracle) == "".join(str(labels[i]) for i in chosen)
