@@ -2,7 +2,7 @@
 
 It names a function or a test by its file and its name, `mlp_cli/nn/layers.py` `linear_dW`, and quotes lines of a
 function right below such a name. Any other code in its text is an expression or a name from the files it names, or a
-command or an option that the README documents. Its formulas are those of `mlp gradcheck`, and its numbers are right.
+command or an option that docs/cli.md documents. Its formulas are those of `mlp gradcheck`, and its numbers are right.
 """
 
 import ast
@@ -71,7 +71,7 @@ def test_other_code_in_the_text_comes_from_the_files_it_names(span):
     if span.endswith(".py"):
         assert (ROOT / span).exists()
     else:
-        sources = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in {"README.md", *dict(NAMES)})
+        sources = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in {"docs/cli.md", *dict(NAMES)})
         assert re.search(rf"(?<!\w){re.escape(span)}(?!\w)", sources)
 
 

@@ -10,7 +10,7 @@ import mlp_cli
 from mlp_cli.cli import COMMANDS
 from mlp_cli.config import Config, to_toml
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 def test_version(mlp):
@@ -29,13 +29,13 @@ def test_help_starts_with_a_line_of_purpose_and_has_examples(mlp, command):
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
-def test_the_help_in_the_readme_is_the_program_s(command):
-    """Under a heading `mlp train --help` the README shows what `mlp train --help` prints, at 100 columns."""
+def test_the_help_in_the_documents_is_the_program_s(command):
+    """docs/cli.md shows what `mlp train --help` prints, at 100 columns."""
     run = [sys.executable, "-m", "mlp_cli", *command, "--help"]
     shown = subprocess.run(run, capture_output=True, text=True, check=True, env={"COLUMNS": "100", "LC_ALL": "C.UTF-8"})
     title = " ".join(["mlp", *command, "--help"])
-    block = re.search(rf"```text\n\$ {title}\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert block, f"the README does not show {title}"
+    block = re.search(rf"```text\n\$ {title}\n(.*?)```", (ROOT / "docs/cli.md").read_text("utf-8"), re.DOTALL)
+    assert block, f"docs/cli.md does not show {title}"
     assert block[1] == shown.stdout
 
 
@@ -47,15 +47,15 @@ def test_help_imports_nothing_heavy():
     assert heavy.isdisjoint(loaded)
 
 
-def test_the_configuration_in_the_readme_is_all_keys_with_their_defaults():
-    block = re.search(r"```toml\n(seed.*?)```", README.read_text("utf-8"), re.DOTALL)
+def test_the_configuration_in_the_documents_is_all_keys_with_their_defaults():
+    block = re.search(r"```toml\n(seed.*?)```", (ROOT / "docs/configuration.md").read_text("utf-8"), re.DOTALL)
     assert tomllib.loads(block[1]) == tomllib.loads(to_toml(Config()))
 
 
-def test_the_readme_s_map_names_every_room_and_nothing_that_is_not_there():
-    text = README.read_text("utf-8")
+def test_the_map_names_every_room_and_nothing_that_is_not_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"^\| `(?:mlp_cli/)?([a-z_]+)/`", text, re.MULTILINE))
     package = Path(mlp_cli.__file__).parent
     rooms = {path.parent.name for path in package.glob("*/__init__.py")}
     assert rooms <= named
-    assert all((package / name).is_dir() or (README.parent / name).is_dir() for name in named)
+    assert all((package / name).is_dir() or (ROOT / name).is_dir() for name in named)
