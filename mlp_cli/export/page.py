@@ -9,6 +9,9 @@ import shlex
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlp_cli import __version__
 from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.model.find import BUNDLED
@@ -19,9 +22,11 @@ GENERATOR = "mlp draw"
 def page(checkpoint: Checkpoint) -> bytes:
     """The bytes of the page for a checkpoint. Equal checkpoints at equal paths give equal bytes.
 
-    The parameters are in it as float32, since float16 would move probabilities by more than 1e-4.
+    The parameters are in it as they are: as float16 if that holds every one of them exactly, else as float32, since
+    rounding them would move probabilities by more than 1e-4.
     """
     metadata, network = checkpoint.metadata, checkpoint.network
+    parameters = _smallest(network.parameters.flat)
     model = {
         "sizes": network.sizes,
         "activation": network.activation_name,
@@ -30,7 +35,8 @@ def page(checkpoint: Checkpoint) -> bytes:
         "temperature": metadata.temperature,
         "threshold": metadata.threshold,
         "option": _option(checkpoint.path),
-        "parameters": base64.b64encode(network.parameters.flat.astype("<f4").tobytes()).decode(),
+        "bytes": parameters.itemsize,
+        "parameters": base64.b64encode(parameters.tobytes()).decode(),
     }
     is_digits = all(name == str(number) for number, name in enumerate(metadata.classes))
     template = files(__package__).joinpath("page.html").read_text("utf-8")
@@ -46,6 +52,13 @@ def page(checkpoint: Checkpoint) -> bytes:
         "model": json.dumps(model).replace("<", "\\u003c"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template).encode()
+
+
+def _smallest(flat: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
+    """The numbers as little-endian float16 if they stay what they are, else as float32."""
+    with np.errstate(over="ignore"):
+        half = flat.astype("<f2")
+    return half if np.array_equal(half.astype(np.float32), flat) else flat.astype("<f4")
 
 
 def _option(path: Path) -> str:

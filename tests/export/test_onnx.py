@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_the_model_says_what_it_is(mlp):
     assert json.loads(facts["classes"]) == list("0123456789")
     assert facts["checkpoint_sha256"] == hashlib.sha256(BUNDLED["mnist"].read_bytes()).hexdigest()
     assert 0.99 < json.loads(facts["validation_accuracy"]) < 1
+
+
+def test_the_example_of_the_documentation_runs(mlp):
+    assert mlp("export", "mnist", "digits.onnx").code == 0
+    text = (Path(__file__).parents[2] / "docs" / "elsewhere.md").read_text("utf-8")
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "onnxruntime" in block]
+    found = {}
+    exec(example, found)
+    assert (found["digit"].shape, found["probabilities"].shape) == ((1,), (1, 10))
 
 
 def test_no_images_are_no_answers(shipped_session):

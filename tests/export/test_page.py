@@ -63,6 +63,16 @@ def test_the_page_holds_the_network_and_is_below_a_megabyte(mlp, shipped):
     assert (model["temperature"], model["threshold"]) == (shipped.metadata.temperature, shipped.metadata.threshold)
 
 
+def test_parameters_that_fit_into_two_bytes_take_two(checkpoint):
+    made = checkpoint((3, 4), "ab", (2,))
+    flat = made.network.parameters.flat
+    flat[...] = flat.astype(np.float16)
+    model = model_in(page(made).decode())
+    assert (model["bytes"], len(base64.b64decode(model["parameters"]))) == (2, 2 * flat.size)
+    flat[0] = 1e6
+    assert model_in(page(made).decode())["bytes"] == 4
+
+
 def test_names_of_any_kind_are_data_and_nothing_else(checkpoint):
     names = ["</script><script>x()</script>", "<!--", '"\\', "衬衫 & {{title}}"]
     made = checkpoint((3, 4), names, (2,), "tanh")
