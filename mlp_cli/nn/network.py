@@ -168,6 +168,11 @@ class MLP:
         gradients = self.backward(a, dz, gradients, buffers, dropout)
         return Backpropagated(cross_entropy(log_y, y), log_y, gradients)
 
+    def predict(self, x: Floats) -> Integers:
+        """The class with the largest logit for each of the examples x (m, sizes[0]): (m,)."""
+        answers: Integers = self.forward(x)[-1].argmax(axis=1)
+        return answers
+
     def loss(self, x: Floats, labels: ArrayLike) -> float:
         """Mean cross-entropy of images x (m, sizes[0]) with labels (m,): a float, in nats."""
         labels = self._checked(x, labels)
