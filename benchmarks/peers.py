@@ -29,7 +29,7 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     from mlp_cli.training.loop import fit
     from mlp_cli.training.state import State
 
-    limit_threads(threads)
+    limit_threads()
     dataset = load_dataset("train")
     if images:
         which = np.arange(images) % len(dataset)
@@ -37,7 +37,7 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     sets = [f"training.batch_size={batch}", f"network.hidden={list(hidden)}", f"training.learning_rate={RATE}"]
     config = load_config(preset, sets, epochs=1000)
     data = Data(dataset, np.arange(len(dataset)), dataset.subset(np.arange(100)))
-    epochs = fit(State.new(config, data), data, config)
+    epochs = fit(State.new(config, data), data, config, threads=threads)
     return lambda: next(epochs)
 
 

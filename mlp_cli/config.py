@@ -38,9 +38,10 @@ class TrainingConfig(_Section, frozen=True):
 
     `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
     as the best; `label_smoothing`: share of the truth that is spread over all classes; `dropout`: share of the hidden
-    activations that is dropped; `patience`: epochs without a better validation accuracy after which training stops;
-    `checkpoint_every`: steps between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the
-    network is trained on images less their mean; the one that is kept takes images as they are.
+    activations that is dropped; `skip_easy`: share of the examples with a loss below the mean that an epoch leaves out;
+    `patience`: epochs without a better validation accuracy after which training stops; `checkpoint_every`: steps
+    between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the network is trained on
+    images less their mean; the one that is kept takes images as they are.
 
     `nondigits`: pictures of no digit to learn from, as a share of the training images; for them every class is equally
     wrong. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, are learned instead of labels.
@@ -63,6 +64,7 @@ class TrainingConfig(_Section, frozen=True):
     teacher: str = ""
     teacher_temperature: Annotated[float, Meta(ge=1, le=100)] = 2.0
     dropout: Share = 0.0
+    skip_easy: Share = 0.0
     patience: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     checkpoint_every: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
@@ -88,7 +90,7 @@ class AugmentationConfig(_Section, frozen=True):
 
 
 class Config(_Section, frozen=True):
-    """A whole configuration. Equal seeds, with equal data and threads on one machine, give equal bytes."""
+    """A whole configuration. Equal seeds, with equal data on one machine, give equal bytes."""
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     network: NetworkConfig = NetworkConfig()

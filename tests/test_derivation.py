@@ -82,7 +82,8 @@ def as_text(formula):
     formula = re.sub(r"\^\{(.*?)\}", lambda match: match[1].translate(raised), formula)
     formula = re.sub(r"_([itj])", lambda match: "ᵢₜⱼ"["itj".index(match[1])], formula)
     signs = {
-        r"\hat y": "ŷ", r"\partial ": "∂", r"\eta ": "η", r"\lambda ": "λ", r"\leftarrow": "←", r"\sum": "Σ",
+        r"\hat y": "ŷ", r"\theta": "θ", r"\mu": "μ",
+        r"\partial ": "∂", r"\eta ": "η", r"\lambda ": "λ", r"\leftarrow": "←", r"\sum": "Σ",
         r"\odot": "⊙", r"\gt": ">", r"\log": "log", r"\max": "max", r"\tanh": "tanh", "-": "−", "'": "′", "$": "",
     }  # fmt: skip
     for sign, character in signs.items():

@@ -43,24 +43,56 @@ BUGS = {
         "nn/test_network.py::test_a_network_is_never_untrained_by_accident",
     ),
     "batches shuffled, examples not": (
-        "data/examples.py", "rng.permutation(indices)",
-        "np.concatenate(rng.permutation(indices[: len(indices) // 16 * 16].reshape(-1, 16)))",
+        "data/examples.py", "rng.permutation(len(rows))",
+        "np.concatenate(rng.permutation(np.arange(len(rows) // 16 * 16).reshape(-1, 16)))",
         "data/test_batches.py::test_examples_are_shuffled_not_only_batches",
     ),
     "labels not shuffled with their images": (
-        "data/batches.py", "self.examples.labels[order]", "self.examples.labels[self.examples.indices]",
+        "data/batches.py", "self.examples.labels[rows]", "self.examples.labels[self.examples.indices]",
         "data/test_batches.py::test_images_stay_with_their_labels_and_become_float32_from_0_to_1",
+    ),
+    "the last lit pixel taken for blank": (
+        "data/batches.py", "[-1]) + 1 if", "[-1]) if",
+        "data/test_batches.py::test_every_lit_pixel_is_among_the_inputs",
+    ),
+    "a part weighs as much as the batch": (
+        "training/step.py", "buffers, part.batch_size", "buffers, None",
+        "training/test_loop.py::test_one_full_batch_step_moves_every_parameter_by_minus_rate_times_gradient",
+    ),
+    "gradients of an earlier batch where pixels are blank": (
+        "training/step.py", "share.W[0][x.shape[1] :] = 0", "pass",
+        "training/test_step.py::test_the_gradient_is_that_of_the_whole_batch_however_it_is_cut_and_ordered",
+    ),
+    "the mean left out of the gradient": (
+        "training/step.py", "centred_dW(dW, db, self.mean, out=dW)", "pass",
+        "training/test_step.py::test_the_gradient_is_that_of_the_whole_batch_however_it_is_cut_and_ordered",
+    ),
+    "parts added as they are finished": (
+        "training/workers.py", "results.__setitem__(number, function(item))", "results.insert(0, function(item))",
+        "training/test_workers.py::test_results_come_in_the_order_of_the_items",
+    ),
+    "weights saved in the order of training": (
+        "training/state.py", "self._turned(array, np.argsort(self.order))", "array",
+        "training/test_loop.py::test_pixels_are_in_their_own_order_in_the_network_for_use_and_in_what_is_saved",
+    ),
+    "hard examples left out": (
+        "training/state.py", "self.losses < self.losses.mean", "self.losses > self.losses.mean",
+        "training/test_loop.py::test_an_epoch_leaves_out_examples_that_were_easy_when_they_were_last_seen",
+    ),
+    "examples left out to the end": (
+        "training/state.py", "WHOLE_FROM = 7 / 8", "WHOLE_FROM = 2",
+        "training/test_loop.py::test_an_epoch_leaves_out_examples_that_were_easy_when_they_were_last_seen",
     ),
     "validation images trained on": (
         "data/datasets.py", "return order[validation:], order[:validation]", "return order, order[:validation]",
         "training/test_loop.py::test_validation_images_are_never_trained_on",
     ),
     "validation of the network in training": (
-        "training/loop.py", "log_probabilities(state.for_use(),", "log_probabilities(state.network,",
+        "training/loop.py", "network, chunks = state.for_use(),", "network, chunks = state.network,",
         "training/test_loop.py::test_what_is_validated_is_the_network_that_is_kept",
     ),
     "warps at full strength again in every epoch": (
-        "training/loop.py", "plan.strength(first_step + number)", "plan.strength(number)",
+        "training/loop.py", "functools.partial(plan.strength, state.epoch,", "functools.partial(plan.strength, 0,",
         "training/test_loop.py::test_warps_shrink_over_the_run_not_over_the_epoch",
     ),
     "warps that do not reach their share": (
@@ -76,9 +108,7 @@ BUGS = {
         "training/test_loop.py::test_a_hundred_times_the_loss_of_guessing_is_divergence",
     ),
     "a step of another epoch goes on": (
-        "runs/start.py",
-        "not metadata.epoch * steps_per_epoch <= metadata.step <= (metadata.epoch + 1) * steps_per_epoch",
-        "False",
+        "training/state.py", "not 0 <= state.steps_in_epoch <= steps", "False",
         "runs/test_start.py::test_a_step_outside_its_epoch_cannot_be_resumed",
     ),
 }  # fmt: skip

@@ -75,7 +75,11 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
 
 def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]) -> bool:
     """A line on stderr for each formula that is wrong, or if none is, for each network; whether there are any."""
+    from mlp_cli.proof.gradcheck import WHOLE
+
     wrong = [formula for formula in formulas if not formula.result.passed]
+    # What is put together of a wrong formula is wrong with it.
+    wrong = [formula for formula in wrong if formula.witness != WHOLE] or wrong
     wrong_networks = [network for network in networks if not network.passed]
     for formula in wrong:
         note(f"mlp: wrong: {formula.formula} in {formula.code}: {_what(formula.result)}")

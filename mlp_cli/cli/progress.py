@@ -30,7 +30,7 @@ def tell_left_out(dataset: "Dataset") -> None:
 
 
 class ProgressBar:
-    """A bar over all images of the run, from image `done` on: loss, accuracy, images per second, time left."""
+    """A bar over all images of the run, those left out included: loss, accuracy, images per second, time left."""
 
     def __init__(self, epochs: int, images_per_epoch: int, batch_size: int, state: "State", quiet: bool) -> None:
         self.epochs, self.images_per_epoch, self.batch_size = epochs, images_per_epoch, batch_size
@@ -51,8 +51,7 @@ class ProgressBar:
         """Called after every step."""
         if self.bar.disable or state.step % STEPS_BETWEEN_UPDATES:
             return
-        done = self._images(state)
-        seen = done - state.epoch * self.images_per_epoch
+        done, seen = self._images(state), self._seen(state)
         self.bar.set_description(f"epoch {state.epoch + 1}/{self.epochs}", refresh=False)
         self.bar.set_postfix_str(f"loss {loss:.3f}, accuracy {state.progress.epoch_correct / seen:.2%}", refresh=False)
         self.bar.update(done - self.bar.n)
@@ -73,7 +72,10 @@ class ProgressBar:
         """Take the bar off the screen."""
         self.bar.close()
 
+    def _seen(self, state: "State") -> int:
+        """The images of this epoch that were trained on."""
+        return min(state.steps_in_epoch * self.batch_size, state.images)
+
     def _images(self, state: "State") -> int:
-        steps_per_epoch = -(-self.images_per_epoch // self.batch_size)
-        steps = state.step - state.epoch * steps_per_epoch
-        return state.epoch * self.images_per_epoch + min(steps * self.batch_size, self.images_per_epoch)
+        """All images of finished epochs, and as large a part of this one's as is finished of its steps."""
+        return round((state.epoch + self._seen(state) / state.images) * self.images_per_epoch)

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     "once, all of them have equal say, or a share, such as mine=0.3. [default: mnist]",
 )
 @click.option("--init", type=click.Path(), metavar="MODEL", help="Begin with the network of this model.")
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="BLAS threads. [default: 1]")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Threads to share the work; results do not depend on it. [default: one per core]",
+)
 @click.option("--out", type=click.Path(), metavar="DIR", help="Directory to make for the run. [default: runs/001, …]")
 @click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with a run that was stopped, or extend it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")

@@ -1,26 +1,27 @@
-"""Shuffled minibatches: uint8 images in, float32 inputs of the network out, made ahead of the loop by a thread."""
+"""Shuffled minibatches, cut into parts: uint8 images in, float32 inputs of the network out.
 
-import contextlib
-import queue
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+Most pixels of an image are blank, and many are blank in every image of a batch. Pixels are therefore put in the order
+of how often they are lit: of a part of a batch only a prefix of the columns is made, and all others are 0.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.examples import Examples
-from mlp_cli.data.warps import Warp
+from mlp_cli.data.warps import Map, MapOf, Warp
 
 PIXEL_SCALE = np.float32(1 / 255)
-AHEAD = 4  # minibatches that may wait for the loop
-# Seconds after which a thread that computes in Python lets the other one go on. With Python's own 5 ms, several steps
-# long, the loop and the making of warped batches hold each other up: an epoch takes a fifth longer.
-SWITCH_INTERVAL = 0.0005
+PART = 256  # examples of a part, at most. Larger ones are no faster, and smaller ones leave more work to share
+ALONE = 128  # examples of a batch, at most, that stays in one part: two would spend their time in numpy's calls
+MAPS = 16  # that are drawn at a time
+COLUMNS = 16  # prefixes are rounded up to a multiple of it: a row of them then fills whole lines of the cache
 
-Batch = tuple[NDArray[np.float32], NDArray[np.int64]]  # inputs (m, pixels), labels (m,)
-Item = TypeVar("Item")
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]  # map, on several threads
 
 
 def to_inputs(images: NDArray[np.generic], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -29,101 +30,144 @@ def to_inputs(images: NDArray[np.generic], out: NDArray[np.float32] | None = Non
     return inputs
 
 
-class Minibatches:
-    """The minibatches of Examples, epoch by epoch, in buffers made once.
+def most_lit_first(images: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The order of the pixels of images (n, pixels) by how many have them lit, the most often lit first: (pixels,)."""
+    lit = np.zeros(images.shape[1], np.int64)
+    for start in range(0, len(images), 255):  # no more than a byte can count
+        lit += np.add.reduce(images[start : start + 255] > 0, axis=0, dtype=np.uint8)
+    return np.argsort(-lit, kind="stable")
 
-    With `warp`, images are warped; `mean` (pixels,), if there is one, is taken from the inputs. These live in a ring of
-    `keep` + 1 buffers: each is overwritten `keep` batches later.
+
+def parts_of(m: int) -> list[slice]:
+    """The parts that a batch of m examples is cut into, nearly equal: one up to ALONE, then two or more, of at most
+    PART. They depend on m alone."""
+    n = max(math.ceil(m / PART), 1 + (m > ALONE))
+    return [slice(m * part // n, m * (part + 1) // n) for part in range(n)]
+
+
+class Part(NamedTuple):
+    """A part of a batch, not made yet: its `number` and which of the `batch_size` examples it has; `which` (m,) says
+    which of those trained on they are, −1 for others, `rows` where their images stand; their labels; and the random
+    maps of the plane of its images, each with its first and last image."""
+
+    number: int
+    where: slice
+    batch_size: int
+    which: NDArray[np.intp]
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    maps: list[MapOf]
+
+
+class Room:
+    """Buffers in which the inputs of one part at a time are made."""
+
+    def __init__(self, pixels: int) -> None:
+        self.images = np.empty((PART, pixels), np.uint8)
+        self.inputs = np.empty(PART * pixels, np.float32)
+        self.warped: dict[int, Any] = {}  # for Warp.apply
+
+
+class Minibatches:
+    """The minibatches of Examples, with their pixels in the order `order`.
+
+    With `warp`, whose own outputs have that order, images are warped.
     """
 
     def __init__(
         self,
         examples: Examples,
         batch_size: int,
+        order: NDArray[np.intp],
         warp: Warp | None = None,
-        mean: NDArray[np.float32] | None = None,
-        keep: int = 0,
     ) -> None:
-        self.examples, self.batch_size = examples, batch_size
-        self.warp, self.mean = warp, mean
-        size = min(batch_size, len(examples))
-        self._pixels = np.empty((size, examples.images.shape[1]), np.uint8)
-        self._ring = [np.empty(self._pixels.shape, np.float32) for _ in range(keep + 1)]
+        self.examples, self.batch_size, self.warp = examples, batch_size, warp
+        self.images = examples.images if warp else np.take(examples.images, order, axis=1)
+
+    def room(self) -> Room:
+        """Buffers for `inputs`, one set for each thread."""
+        return Room(self.images.shape[1])
 
     def epoch(
-        self, rng: np.random.Generator, strength: Callable[[int], float] = lambda number: 1.0, skip: int = 0
-    ) -> Iterator[Batch]:
-        """One epoch in an order drawn by `rng`; the last batch may be smaller.
+        self,
+        rng: np.random.Generator,
+        strength: Callable[[int], float] = lambda number: 1.0,
+        skip: int = 0,
+        chosen: NDArray[np.bool_] | None = None,
+        spread: Spread = lambda function, items: list(map(function, items)),
+    ) -> Iterator[list[Part]]:
+        """One epoch, a list of parts for each batch, in an order drawn by `rng`; the last batch may be smaller.
 
         Batch `number`, from 0, is warped with strength(number). The first `skip` batches are passed over, as if they
-        had been taken.
+        had been taken. Of the examples only the `chosen` (n,) are in it. Maps are made by `spread`.
         """
-        order = self.examples.order(rng)
-        labels = self.examples.labels[order]
-        for number, start in enumerate(range(0, len(order), self.batch_size)):
-            maps = self.warp.draw(rng, strength(number)) if self.warp else None
-            if number < skip:
+        rows, which = self.examples.order(rng, chosen)
+        labels = self.examples.labels[rows]
+        maps = self._maps(rng, strength, math.ceil(len(rows) / self.batch_size), skip, spread)
+        starts = range(skip * self.batch_size, len(rows), self.batch_size)
+        # Maps come first in zip: of a last batch that is skipped they are drawn, too.
+        for here, start in zip(maps, starts, strict=True):
+            batch = slice(start, min(start + self.batch_size, len(rows)))
+            m = batch.stop - start
+            yield [
+                Part(
+                    number,
+                    where,
+                    m,
+                    which[batch][where],
+                    rows[batch][where],
+                    labels[batch][where],
+                    _within(here, m, where),
+                )
+                for number, where in enumerate(parts_of(m))
+            ]
+
+    def inputs(self, part: Part, room: Room) -> NDArray[np.float32]:
+        """The inputs of a part, (m, k): those of the first k pixels of the order. All others are 0."""
+        m = len(part.rows)
+        # mode="clip": with the default, "raise", take() would go through a buffer of its own
+        images = np.take(self.images, part.rows, axis=0, out=room.images[:m], mode="clip")
+        lit = np.bitwise_or.reduce(images, axis=0) > 0
+        if self.warp:
+            lit = self.warp.reached(part.maps, lit)
+        k = min(math.ceil((int(np.flatnonzero(lit)[-1]) + 1 if lit.any() else 1) / COLUMNS) * COLUMNS, len(lit))
+        inputs = room.inputs[: m * k]
+        if not self.warp:
+            return to_inputs(images[:, :k], out=inputs.reshape(m, k))
+        # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.
+        warped = self.warp.apply(part.maps, images, inputs.reshape(k, m), room.warped)
+        return to_inputs(warped, out=warped).T
+
+    def _maps(
+        self, rng: np.random.Generator, strength: Callable[[int], float], batches: int, skip: int, spread: Spread
+    ) -> Iterator[list[Map]]:
+        """The maps of each batch of an epoch from number `skip` on, one for each of its groups; without warps none."""
+        if not self.warp:
+            for _ in range(skip, batches):
+                yield []
+            return
+        warp, groups = self.warp, self.warp.groups
+        at_once = max(1, MAPS // groups)
+        for first in range(0, batches, at_once):
+            numbers = range(first, min(first + at_once, batches))
+            draws = warp.draw(rng, len(numbers) * groups)  # all of them, so that skipping changes no other
+            if numbers.stop <= skip:
                 continue
-            batch = slice(start, start + self.batch_size)
-            m = len(labels[batch])
-            # mode="clip": with the default, "raise", take() would go through a buffer of its own
-            images = np.take(self.examples.images, order[batch], axis=0, out=self._pixels[:m], mode="clip")
-            inputs = self._ring[number % len(self._ring)][:m]
-            if self.warp and maps:
-                # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.
-                inputs = self.warp.apply(maps, images, inputs.reshape(-1, m)).T
-                to_inputs(inputs, out=inputs)
-            else:
-                to_inputs(images, out=inputs)
-            if self.mean is not None:
-                inputs -= self.mean
-            yield inputs, labels[batch]
+            strengths = np.repeat([strength(number) for number in numbers], groups)
+            pieces = [slice(start, start + MAPS // 4) for start in range(0, len(strengths), MAPS // 4)]
+            maps = [one for piece in spread(functools.partial(warp.maps, draws, strengths), pieces) for one in piece]
+            for number in numbers:
+                if number >= skip:
+                    here = (number - first) * groups
+                    yield maps[here : here + groups]
 
 
-@contextlib.contextmanager
-def ahead(iterator: Iterable[Item]) -> Iterator[Iterator[Item]]:
-    """Take items from `iterator` in a thread of its own, up to AHEAD of them before they are asked for.
-
-    numpy lets other threads run while it computes, so the next minibatches are made on a second core. An exception
-    of the iterator is raised where its item would have come. Leaving the context ends the thread. A buffer of an item
-    may be used again by the iterator AHEAD + 2 items later: one more is in the loop's hands, and one in the making.
-    """
-    # A list of one item, or of none at the end, and an exception or None
-    items: queue.Queue[tuple[list[Item], BaseException | None]] = queue.Queue(AHEAD)
-    over = threading.Event()
-
-    def put(item: list[Item], error: BaseException | None = None) -> bool:
-        while not over.is_set():
-            with contextlib.suppress(queue.Full):
-                items.put((item, error), timeout=0.1)
-                return True
-        return False
-
-    def work() -> None:
-        try:
-            for item in iterator:
-                if not put([item]):
-                    return
-            put([])
-        except BaseException as error:  # to be raised in the loop, whatever it is
-            put([], error)
-
-    def taken() -> Iterator[Item]:
-        while True:
-            item, error = items.get()
-            if error:
-                raise error
-            if not item:
-                return
-            yield item[0]
-
-    thread = threading.Thread(target=work, name="minibatches", daemon=True)
-    switch_interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    thread.start()
-    try:
-        yield taken()
-    finally:
-        over.set()
-        thread.join()
-        sys.setswitchinterval(switch_interval)
+def _within(maps: list[Map], m: int, where: slice) -> list[MapOf]:
+    """The maps of the groups of a batch of m that have examples at `where`, with the first and last within it."""
+    groups, first, last = len(maps), where.start, where.stop
+    bounds = [m * group // groups for group in range(groups + 1)] if groups else []
+    return [
+        (one, max(start, first) - first, min(stop, last) - first)
+        for one, start, stop in zip(maps, bounds[:-1], bounds[1:], strict=True)
+        if max(start, first) < min(stop, last)
+    ]

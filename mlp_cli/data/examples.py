@@ -56,16 +56,22 @@ class Examples:
         """How many an epoch has."""
         return len(self.indices) + self.nondigits
 
-    def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """The examples of an epoch in an order drawn by `rng`, as positions in `images`."""
-        indices, end = self.indices, len(self.images)
+    def order(
+        self, rng: np.random.Generator, chosen: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """The examples of an epoch in an order drawn by `rng`: their positions in `images`, and which of `indices` they
+        are, −1 for pictures of no digit. Of those at `indices` only the `chosen` are taken, if that is said."""
+        n, end = len(self.indices), len(self.images)
+        which = np.arange(n) if chosen is None else np.flatnonzero(chosen)
+        rows = self.indices[which]
         if self.strokes:
-            n = len(indices)
-            second = np.arange(n) + (end - n - (POOL if self.nondigits else 0))
-            indices = np.where(rng.random(n) < self.strokes, second, indices)
+            second = which + (end - n - (POOL if self.nondigits else 0))
+            rows = np.where(rng.random(len(which)) < self.strokes, second, rows)
         if self.nondigits:
-            indices = np.concatenate([indices, rng.integers(end - POOL, end, self.nondigits)])
-        return rng.permutation(indices)
+            rows = np.concatenate([rows, rng.integers(end - POOL, end, self.nondigits)])
+            which = np.concatenate([which, np.full(self.nondigits, -1)])
+        order = rng.permutation(len(rows))
+        return rows[order], which[order]
 
 
 def has_digits(dataset: Dataset) -> bool:

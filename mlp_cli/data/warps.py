@@ -20,8 +20,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Maps = tuple[NDArray[np.intp], NDArray[np.float32]]
-
 MARGIN = 2  # of background around the image: coordinates are clipped into it
 STEPS = 64  # of a coordinate, per pixel
 BLOCK = 196  # output pixels at a time: their 4 neighbours in 64 images are 0.2 MB, and stay in the cache
@@ -43,70 +41,114 @@ class Strengths(NamedTuple):
     smoothness: float = 4.0
 
 
-class Warp:
-    """Warps minibatches of images of `shape` (height, width), each of `groups` parts of a batch by a map of its own."""
+class Draws(NamedTuple):
+    """Random numbers for n maps: six for the affine one, (n, 6) from −1 to 1; and white noise of variance 1/12, from
+    −½ to ½, for the elastic field, (n, 2, height, width)."""
 
-    def __init__(self, shape: tuple[int, int], strengths: Strengths, groups: int = 1) -> None:
+    affine: NDArray[np.float64]
+    noise: NDArray[np.float32]
+
+
+class Map(NamedTuple):
+    """A map of the plane: the indices of the four neighbours of each output pixel in the padded image, and their
+    weights: (p, 4) and (p, 1, 4)."""
+
+    neighbours: NDArray[np.intp]
+    weights: NDArray[np.float32]
+
+
+MapOf = tuple[Map, int, int]  # a map, the first of the images that it is for, and the first that it is not for
+Rooms = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+
+
+class Warp:
+    """Warps minibatches of images of `shape` (height, width), each of `groups` parts of a batch by a map of its own.
+
+    The pixels of its outputs come in the order `order` (p,), those of its inputs as they are.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], strengths: Strengths, groups: int = 1, order: NDArray[np.intp] | None = None
+    ) -> None:
         self.height, self.width = shape
         self.strengths, self.groups = strengths, groups
+        self.order = np.arange(self.height * self.width) if order is None else order
+        self._is_in_order = order is None
         self._padded_width = self.width + 2 * MARGIN
         rows = np.arange(self.height, dtype=np.float32) - (self.height - 1) / 2
         columns = np.arange(self.width, dtype=np.float32) - (self.width - 1) / 2
         homogeneous = np.broadcast_arrays(rows[:, None], columns, np.float32(1))
-        self._grid: NDArray[np.float32] = np.stack(homogeneous).reshape(
-            3, -1
-        )  # (3, p): y, x, 1 of every pixel, from the centre
+        # (3, p): y, x, 1 of every pixel, from the centre
+        self._grid: NDArray[np.float32] = np.stack(homogeneous).reshape(3, -1)[:, self.order]
         self._smooth_rows = _smoother(self.height, strengths.smoothness)
         self._smooth_columns = _smoother(self.width, strengths.smoothness)
-        self._rooms: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def draw(self, rng: np.random.Generator, strength: float = 1.0) -> Maps:
-        """Draw a map for each group, at a share `strength` of the strengths: what `apply` needs.
+    def draw(self, rng: np.random.Generator, n: int) -> Draws:
+        """Draw what n maps need."""
+        affine = rng.uniform(-1, 1, (n, 6))
+        shape = (n, 2, self.height, self.width) if self.strengths.elastic else (n, 2, 0, 0)
+        noise: NDArray[np.float32] = rng.random(shape, np.float32)
+        noise -= 0.5
+        return Draws(affine, noise)
 
-        Returns the indices of the four neighbours of each output pixel in the padded image and their weights,
-        (groups, p, 4) and (groups, p, 1, 4).
-        """
-        coordinates = self._affine(rng, strength)
+    def maps(self, draws: Draws, strengths: NDArray[np.float64], which: slice = slice(None)) -> list[Map]:
+        """The maps of `which` of the draws, at these shares (n,) of the strengths, one for each draw."""
+        shares = strengths[which]
+        coordinates = self._affine(draws.affine[which], shares)
         if self.strengths.elastic:
-            coordinates += self._elastic(rng, strength)
+            coordinates += self._elastic(draws.noise[which], shares)
         coordinates += MARGIN
         coordinates *= STEPS
         limits = np.array([self.height + 2 * MARGIN - 2, self.width + 2 * MARGIN - 2], np.float32)[:, None] * STEPS
-        steps = np.clip(np.rint(coordinates, out=coordinates), 0, limits).astype(np.intp)  # (groups, 2, p)
-        y, x = (steps // STEPS).transpose(1, 0, 2)  # (groups, p), the upper left neighbour
+        np.rint(coordinates, out=coordinates)
+        steps = np.clip(coordinates, 0, limits, out=coordinates).astype(np.intp)  # (n, 2, p)
+        y, x = (steps // STEPS).transpose(1, 0, 2)  # (n, p), the upper left neighbour
         fy, fx = (steps % STEPS).astype(np.float32).transpose(1, 0, 2) / STEPS
         corner = y * self._padded_width + x
         below = corner + self._padded_width
         neighbours = np.stack([corner, corner + 1, below, below + 1], axis=-1)
         weights = np.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], axis=-1)
-        return neighbours, weights[:, :, None, :]
+        return [Map(*pair) for pair in zip(neighbours, weights[:, :, None, :], strict=True)]
 
-    def apply(self, maps: Maps, images: NDArray[np.uint8], out: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Warp images (m, p) of uint8 by maps from `draw` into out (p, m) of float32, still 0…255, transposed."""
-        bounds = [len(images) * group // self.groups for group in range(self.groups + 1)]
-        for neighbours, weights, start, stop in zip(*maps, bounds[:-1], bounds[1:], strict=True):
-            if start == stop:  # more groups than images
-                continue
-            turned, padded, gathered = self._room(stop - start)
+    def reached(self, maps: list[MapOf], lit: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which output pixels can be lit, (p,), where no others than the `lit` (p,) are in any of the images."""
+        padded = np.zeros((self.height + 2 * MARGIN, self._padded_width), np.bool_)
+        padded[MARGIN:-MARGIN, MARGIN:-MARGIN] = lit.reshape(self.height, self.width)
+        flat, reached = padded.ravel(), np.zeros(len(lit), np.bool_)
+        for (neighbours, _), _, _ in maps:
+            reached |= flat[neighbours].any(axis=1)
+        return reached
+
+    def apply(
+        self,
+        maps: list[MapOf],
+        images: NDArray[np.uint8],
+        out: NDArray[np.float32],
+        rooms: dict[int, Rooms] | None = None,
+    ) -> NDArray[np.float32]:
+        """Warp images (m, p) of uint8 into the first k of the output pixels, out (k, m), still 0…255, transposed.
+
+        Each map is for the images from its first to before its last. `rooms` are buffers, kept from call to call.
+        """
+        for (neighbours, weights), start, stop in maps:
+            turned, padded, gathered = self._room(stop - start, {} if rooms is None else rooms)
             np.copyto(turned, images[start:stop].T)  # bytes first: half the time of transposing and casting at once
             inside = padded[MARGIN:-MARGIN, MARGIN:-MARGIN]
             np.copyto(inside, turned.reshape(inside.shape))
             pixels = padded.reshape(-1, stop - start)
-            for first in range(0, len(neighbours), BLOCK):
-                block = slice(first, min(first + BLOCK, len(neighbours)))
+            for first in range(0, len(out), BLOCK):
+                block = slice(first, min(first + BLOCK, len(out)))
                 rows = gathered[: block.stop - first]
                 # mode="clip": with the default, "raise", take() would go through a buffer of its own
                 np.take(pixels, neighbours[block], axis=0, out=rows, mode="clip")
                 np.matmul(weights[block], rows, out=out[block, None, start:stop])  # (b, 1, 4) @ (b, 4, n)
         return out
 
-    def _affine(self, rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
-        """Where each output pixel comes from under a random affine map: (groups, 2, p), y and x in pixels."""
+    def _affine(self, draws: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Where each output pixel comes from under random affine maps: (n, 2, p), y and x in pixels."""
         s = self.strengths
-        draws = rng.uniform(-strength, strength, (6, self.groups))
-        angle, scale_y, scale_x, shear, shift_y, shift_x = draws * np.array(
-            [math.radians(s.rotation), s.scale, s.scale, s.shear, s.shift, s.shift]
-        ).reshape(6, 1)
+        limits = [math.radians(s.rotation), s.scale, s.scale, s.shear, s.shift, s.shift]
+        angle, scale_y, scale_x, shear, shift_y, shift_x = (draws * shares[:, None] * limits).T
         cos, sin = np.cos(angle), np.sin(angle)
         scale_y, scale_x = 1 + scale_y, 1 + scale_x
         # rotation · [[scale_y, shear], [0, scale_x]] · (y, x) + centre + shift
@@ -115,25 +157,25 @@ class Warp:
             [sin * scale_y, sin * shear + cos * scale_x, shift_x + (self.width - 1) / 2],
         ]
         source: NDArray[np.float32] = np.array(matrix, np.float32).transpose(2, 0, 1) @ self._grid
-        return source  # (groups, 2, 3) @ (3, p)
+        return source  # (n, 2, 3) @ (3, p)
 
-    def _elastic(self, rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
-        """A smooth random displacement field per group: (groups, 2, p), in pixels."""
-        noise: NDArray[np.float32] = rng.random((self.groups, 2, self.height, self.width), np.float32)
-        noise -= 0.5
-        noise *= strength * self.strengths.elastic * math.sqrt(12)  # uniform noise of one unit width has variance 1/12
+    def _elastic(self, noise: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Smooth random displacement fields: (n, 2, p), in pixels."""
+        deviation = shares * self.strengths.elastic * math.sqrt(12)  # the noise has the variance 1/12
         field: NDArray[np.float32] = np.matmul(self._smooth_rows @ noise, self._smooth_columns.T)
-        return field.reshape(self.groups, 2, -1)
+        field *= deviation.astype(np.float32)[:, None, None, None]
+        field = field.reshape(len(noise), 2, -1)
+        return field if self._is_in_order else field[:, :, self.order]
 
-    def _room(self, m: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    def _room(self, m: int, rooms: dict[int, Rooms]) -> Rooms:
         """Buffers for a group of m images, made once for each m."""
-        if m not in self._rooms:
-            self._rooms[m] = (
+        if m not in rooms:
+            rooms[m] = (
                 np.empty((self.height * self.width, m), np.uint8),
                 np.zeros((self.height + 2 * MARGIN, self._padded_width, m), np.float32),
                 np.empty((BLOCK, 4, m), np.float32),
             )
-        return self._rooms[m]
+        return rooms[m]
 
 
 def _smoother(size: int, sigma: float) -> NDArray[np.float32]:

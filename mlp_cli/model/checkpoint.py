@@ -44,6 +44,7 @@ class Progress(msgspec.Struct, kw_only=True):
     best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
     best_accuracy: float = 0.0
     improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement of it, for patience
+    epoch_step: Annotated[int, Meta(ge=0)] | None = None  # finished when this epoch began; None before it was kept
     batches_rng: dict[str, Any]
     dropout_rng: dict[str, Any]
 

@@ -5,7 +5,8 @@ of a layer, k classes. Rows are examples.
 
 `dv` is ∂L/∂v and has the shape of v. Quantities with one row per example (dz, da) hold in
 row i the gradient of the loss of example i alone. dW and db belong to all m examples, so they
-hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, nowhere else.
+hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, nowhere else. Where the
+examples at hand are a part of a batch, m is the size of the batch, and the gradients of its parts add up to its own.
 
 Every function takes `out=` to write into a buffer instead of making a new array.
 """
@@ -28,27 +29,37 @@ def linear(a: Floats, W: Floats, b: Floats, out: Floats | None = None) -> Floats
     return z
 
 
-def linear_dW(a: Floats, dz: Floats, out: Floats | None = None) -> Floats:
-    """dW = (1/m) aᵀ dz, the gradient of the mean loss with respect to the weights."""
-    dz_over_m = dz * (1 / len(dz))  # 1/m goes to the smaller factor: a layer has fewer outputs than inputs
+def linear_dW(a: Floats, dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats:
+    """dW = (1/m) aᵀ dz, the gradient of the mean loss with respect to the weights; m is len(dz) unless it is given."""
+    dz_over_m = dz * (1 / (m or len(dz)))  # 1/m goes to the smaller factor: a layer has fewer outputs than inputs
     return np.matmul(a.T, dz_over_m, out=out)  # (d, m) @ (m, h) -> (d, h): the product sums over the m examples
 
 
-def linear_db(dz: Floats, out: Floats | None = None) -> Floats:
-    """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases."""
+def linear_db(dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats:
+    """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases; m as for `linear_dW`."""
     # As a product, since that is faster than np.mean and its float32 sum of many rows more exact.
-    return np.dot(_shares(len(dz), dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
+    return np.dot(_shares(len(dz), m or len(dz), dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
 
 
-@lru_cache(8)
-def _shares(m: int, dtype: np.dtype[Any]) -> Floats:
-    """1/m for each of m examples: (m,)."""
-    return np.full(m, 1 / m, dtype)
+@lru_cache(16)
+def _shares(n: int, m: int, dtype: np.dtype[Any]) -> Floats:
+    """1/m for each of n examples: (n,)."""
+    return np.full(n, 1 / m, dtype)
 
 
 def linear_da(dz: Floats, W: Floats, out: Floats | None = None) -> Floats:
     """da = dz Wᵀ. No 1/m: the product sums over the h outputs, and each row stays one example's."""
     return np.matmul(dz, W.T, out=out)  # (m, h) @ (h, d) -> (m, d)
+
+
+def centred_b(b: Floats, W: Floats, mean: Floats) -> Floats:
+    """b − μW, from the mean μ (d,) of the inputs: with it for b, z of an input x is that of x − μ with b."""
+    return b - mean @ W  # (h,) - (d,) @ (d, h)
+
+
+def centred_dW(dW: Floats, db: Floats, mean: Floats, out: Floats | None = None) -> Floats:
+    """dW − μᵀ db: the gradient for inputs less their mean μ (d,), from that for the inputs as they are."""
+    return np.subtract(dW, np.multiply.outer(mean, db), out=out)  # (d, h) - (d, 1) (1, h)
 
 
 def relu(z: Floats, out: Floats | None = None) -> Floats:

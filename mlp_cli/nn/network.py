@@ -1,6 +1,7 @@
 """The multilayer perceptron: its parameters, the forward pass and backpropagation."""
 
 from collections.abc import Iterable
+from copy import copy
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -33,6 +34,12 @@ class Parameters:
             start += d * h
             self.b.append(self.flat[start : start + h])
             start += h
+
+    def on_first(self, k: int) -> "Parameters":
+        """These parameters, not copied, without the rows of W⁽¹⁾ from number k on."""
+        view = copy(self)
+        view.W, view.b = [self.W[0][:k], *self.W[1:]], list(self.b)
+        return view
 
     def named(self) -> dict[str, Floats]:
         """The views by name: W1, b1, W2, b2, …"""
@@ -96,6 +103,16 @@ class MLP:
         self.activation = ACTIVATIONS[activation]
         self.parameters = Parameters(self.sizes, dtype)
 
+    def on_first(self, k: int) -> "MLP":
+        """This network for examples whose inputs from number k on are all 0: x (m, k) is enough for it.
+
+        It shares its parameters with this one. Zeros add nothing to z⁽¹⁾, and their rows of ∂L/∂W⁽¹⁾ are 0.
+        """
+        network = copy(self)
+        network.sizes = [k, *self.sizes[1:]]
+        network.parameters = self.parameters.on_first(k)
+        return network
+
     def buffers(self, m: int) -> Buffers:
         """Buffers for batches of up to m examples."""
         return Buffers(self.sizes, m, self.parameters.flat.dtype)
@@ -127,18 +144,20 @@ class MLP:
         gradients: Parameters | None = None,
         buffers: Buffers | None = None,
         dropout: Dropout | None = None,
+        batch_size: int | None = None,
     ) -> Parameters:
         """Backpropagation: from `a`, what `forward` returned, and dz = ∂L/∂z⁽ᴸ⁾ (m, k) to every ∂L/∂W⁽ˡ⁾, ∂L/∂b⁽ˡ⁾.
 
-        Returns Parameters that hold the gradient of the mean loss; `gradients` are overwritten when given.
+        Returns Parameters that hold the gradient of the mean loss; `gradients` are overwritten when given. If these are
+        a part of a batch of `batch_size`, they are its share of the gradient: those of all parts add up to it.
         ∂L/∂a⁽⁰⁾ is never computed: nobody needs the gradient of an image.
         """
         m = len(dz)
         buffers = buffers or self.buffers(m)
         gradients = gradients or Parameters(self.sizes, self.parameters.flat.dtype)
         for l in reversed(range(len(self.parameters.W))):
-            linear_db(dz, out=gradients.b[l])
-            linear_dW(a[l], dz, out=gradients.W[l])
+            linear_db(dz, batch_size, out=gradients.b[l])
+            linear_dW(a[l], dz, batch_size, out=gradients.W[l])
             if l > 0:
                 da = linear_da(dz, self.parameters.W[l], out=buffers.dz[l - 1][:m])
                 g = a[l]
@@ -155,17 +174,18 @@ class MLP:
         dropout: Dropout | None = None,
         gradients: Parameters | None = None,
         buffers: Buffers | None = None,
+        batch_size: int | None = None,
     ) -> Backpropagated:
         """One forward and one backward pass on images x (m, sizes[0]) with labels (m,) or rows y (m, k), see loss.py:
         what a training step needs.
 
-        `gradients` and `buffers` are overwritten when given.
+        `gradients` and `buffers` are overwritten when given; `batch_size` as for `backward`.
         """
         buffers = buffers or self.buffers(len(x))
         a = self.forward(x, buffers, dropout)
         log_y = log_softmax(a[-1])
         dz = cross_entropy_dz(log_y, y)
-        gradients = self.backward(a, dz, gradients, buffers, dropout)
+        gradients = self.backward(a, dz, gradients, buffers, dropout, batch_size)
         return Backpropagated(cross_entropy(log_y, y), log_y, gradients)
 
     def predict(self, x: Floats) -> Integers:

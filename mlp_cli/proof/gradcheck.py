@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_cli.nn.arrays import Floats, Integers
-from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
+from mlp_cli.nn.layers import ACTIVATIONS, Dropout, centred_b, centred_dW, linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, label_rows, log_softmax, softmax, softmax_jacobian
 from mlp_cli.nn.network import MLP, Parameters
 from mlp_cli.nn.optim import OPTIMIZERS, SGD
@@ -225,6 +225,21 @@ def _check_activation_dz(name: str) -> Check:
     return check
 
 
+# Inputs less their mean: x − μ is never made, and the mean has its part in the bias and in dW.
+
+
+def _check_centred_b(rng: np.random.Generator) -> Compared:
+    b, W, mean = _normal(rng, (D,), (D, D), (D,))
+    return (b, W, mean), centred_b(b, W, mean), b - np.einsum("p,pq->q", mean, W)
+
+
+def _check_centred_dW(rng: np.random.Generator) -> Compared:
+    x, W, b, dz, mean = _normal(rng, (M, D), (D, D), (D,), (M, D), (D,))
+    numerical = numerical_gradient(lambda: float((_linear(x - mean, W, b) * dz).sum(axis=1).mean()), W)
+    dW, db = np.einsum("ip,iq->pq", x, dz) / M, dz.sum(axis=0) / M
+    return (dW, db, mean), centred_dW(dW, db, mean), numerical
+
+
 # Whether `MLP` joins the formulas rightly: it is compared with `trace`, which calls the same functions one by one.
 
 
@@ -248,6 +263,25 @@ def _check_backward(rng: np.random.Generator) -> Compared:
     for name, view in expected.named().items():
         view[...] = values[f"d{name}"]
     return (values["dz3"],), network.backward(a, values["dz3"]).flat, expected.flat
+
+
+# What training leaves out and divides is compared with the whole.
+
+
+def _check_parts(rng: np.random.Generator) -> Compared:
+    network, x, labels = _square_network(rng)
+    parts = (slice(0, 1), slice(1, D))  # a sum of means, or a mean of them, would be another number
+    shares = [network.loss_and_gradients(x[part], labels[part], batch_size=D).gradients.flat for part in parts]
+    return (x,), np.sum(shares, axis=0), network.loss_and_gradients(x, labels).gradients.flat
+
+
+def _check_blank(rng: np.random.Generator) -> Compared:
+    network, x, labels = _square_network(rng)
+    k = D - 1
+    x[:, k:] = 0
+    gradients = Parameters(network.sizes, np.float64)
+    network.on_first(k).loss_and_gradients(x[:, :k], labels, gradients=gradients.on_first(k))
+    return (x[:, :k],), gradients.flat, network.loss_and_gradients(x, labels).gradients.flat
 
 
 # A regulariser is compared with the same network or optimiser without it, so that nothing else is left to be wrong.
@@ -293,6 +327,7 @@ def _check_weight_decay(rng: np.random.Generator) -> Compared:
 
 
 DEFINITION, DIFFERENCES = "definition", "central differences"
+WHOLE = "whole batch with all inputs"
 JOINED, REGULARISER = "formulas called one by one", "same without regulariser"
 # The formulas are those of docs/derivation.md: tests/test_derivation.py compares them, and their order.
 _CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
@@ -303,6 +338,7 @@ _CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
     (DEFINITION, "ŷ = softmax(z⁽³⁾)", softmax, _check_softmax),
     (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ", cross_entropy, _check_losses(has_labels=True)),
     (DEFINITION, "Lᵢ = −Σ yⱼ log ŷⱼ, any y", cross_entropy, _check_losses(has_labels=False)),
+    (DEFINITION, "b⁽¹⁾ − μ W⁽¹⁾", centred_b, _check_centred_b),
     (DIFFERENCES, "∂ŷₜ/∂zₜ = ŷₜ (1 − ŷₜ)", softmax_jacobian, _check_jacobian(True)),
     (DIFFERENCES, "∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ", softmax_jacobian, _check_jacobian(False)),
     (DIFFERENCES, "dz⁽³⁾ = ŷ − y", cross_entropy_dz, _check_dz(has_labels=True)),
@@ -313,9 +349,12 @@ _CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
     (DIFFERENCES, "dz = da ⊙ [a > 0]", ACTIVATIONS["relu"].dz, _check_activation_dz("relu")),
     (DIFFERENCES, "dz = da ⊙ a (1 − a)", ACTIVATIONS["sigmoid"].dz, _check_activation_dz("sigmoid")),
     (DIFFERENCES, "dz = da ⊙ (1 − a²)", ACTIVATIONS["tanh"].dz, _check_activation_dz("tanh")),
+    (DIFFERENCES, "dW⁽¹⁾ = (1/m) xᵀ dz⁽¹⁾ − μᵀ db⁽¹⁾", centred_dW, _check_centred_dW),
     (JOINED, "a⁽ˡ⁾ = g(z⁽ˡ⁾)", MLP.forward, _check_forward),
     (JOINED, "L = (1/m) Σ Lᵢ", MLP.loss, _check_mean_loss),
     (JOINED, "dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)", MLP.backward, _check_backward),
+    (WHOLE, "∂L/∂θ, summed over parts", MLP.backward, _check_parts),
+    (WHOLE, "∂L/∂θ, blank inputs left out", MLP.on_first, _check_blank),
     (REGULARISER, "a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask⁽ˡ⁾", MLP.forward, _check_forward_dropout),
     (REGULARISER, "dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ mask⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)", MLP.backward, _check_backward_dropout),
     (REGULARISER, "W ← W − ηλW", SGD.step, _check_weight_decay),

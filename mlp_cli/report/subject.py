@@ -1,5 +1,6 @@
 """What a report is about: a run directory, read and measured."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,19 +45,19 @@ class Subject:
 
         Epochs before a run was extended had another schedule; each has only its last step, as recorded.
         """
-        steps_per_epoch = self.records[0].step
-        plan = Plan(self.config, steps_per_epoch * self.config.training.batch_size)
-        every = max(1, len(self.records) * steps_per_epoch // RATES)
-        x, rates = [], []
+        plan, training = Plan(self.config), self.config.training
+        every = max(1, self.records[-1].step // RATES)
+        x, rates, before = [], [], 0
         for record in self.records:
-            last = record.step - 1
-            steps = [last]
-            if math.isclose(plan.learning_rate(last), record.learning_rate):
-                epoch = range(record.step - steps_per_epoch, record.step)
-                peak = round(self.config.training.warmup * plan.total_steps)
-                steps = sorted({*epoch[::every], last} | ({peak} & set(epoch)))
-            x += [(step + 1) / steps_per_epoch for step in steps]
-            rates += [*map(plan.learning_rate, steps[:-1]), record.learning_rate]
+            epoch, steps = record.epoch - 1, record.step - before
+            before = record.step
+            rate = functools.partial(plan.learning_rate, epoch, steps=steps)
+            numbers = [steps - 1]
+            if math.isclose(rate(steps - 1), record.learning_rate):
+                peak = round((training.warmup * training.epochs - epoch) * steps)
+                numbers = sorted({*range(0, steps, every), steps - 1} | ({peak} & set(range(steps))))
+            x += [epoch + (number + 1) / steps for number in numbers]
+            rates += [*map(rate, numbers[:-1]), record.learning_rate]
         return x, rates
 
 
@@ -98,9 +99,11 @@ def _warps(config: Config, where: Where, classes: Sequence[str]) -> NDArray[np.u
     dataset = load_dataset("train", where, classes)
     _, firsts = np.unique(dataset.labels, return_index=True)
     images = dataset.images[firsts[:WARPED_IMAGES]]
-    warp = Warp(dataset.image_shape, strengths, groups=WARPS)  # a group per row: its images share a map
+    warp = Warp(dataset.image_shape, strengths)
+    maps = warp.maps(warp.draw(np.random.default_rng(config.seed), WARPS), np.ones(WARPS))
+    n = len(images)  # of a row: its images share a map
     batch = np.tile(images, (WARPS, 1))
     out = np.empty(batch.T.shape, np.float32)
-    warp.apply(warp.draw(np.random.default_rng(config.seed)), batch, out)
+    warp.apply([(one, row * n, (row + 1) * n) for row, one in enumerate(maps)], batch, out)
     warped = np.concatenate([images, np.rint(out.T)]).astype(np.uint8)
     return warped.reshape(1 + WARPS, -1, *dataset.image_shape)

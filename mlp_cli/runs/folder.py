@@ -38,6 +38,9 @@ LOCK_SECONDS = 1.0  # `mlp runs` asks for the lock, and has it for a moment
 Facts = dict[str, Any]  # what run.json says
 
 
+OLDER_FIELDS = [name for name in Record._fields if name != "images"]  # before the images of an epoch were counted
+
+
 class Lock:
     """Keeps other processes from training in a directory until it is released, or this process ends; and the
     `descriptor` of that directory, None where there is none. Raises RunError if another process has the lock."""
@@ -268,7 +271,7 @@ def read_metrics(directory: str | Path) -> list[Record]:
     try:
         header, *lines = path.read_text("utf-8").splitlines()
         records = [Record.from_cells(line.split(",")) for line in lines]
-        if header != ",".join(Record._fields) or not np.isfinite(records).all():
+        if header not in (",".join(Record._fields), ",".join(OLDER_FIELDS)) or not np.isfinite(records).all():
             raise ValueError
         return records
     except OSError as error:

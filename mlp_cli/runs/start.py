@@ -14,14 +14,15 @@ from mlp_cli.blas import limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, Where, load_dataset
 from mlp_cli.data.examples import has_digits
-from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
+from mlp_cli.errors import ConfigError, DataError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
 from mlp_cli.model.measure import check_fits
 from mlp_cli.runs.folder import Lock, Run, make_directory, read_facts
 from mlp_cli.training.data import Data
-from mlp_cli.training.loop import Plan, Record, out_of_patience
+from mlp_cli.training.loop import Record, out_of_patience
 from mlp_cli.training.state import State
+from mlp_cli.training.workers import available_cores
 
 if TYPE_CHECKING:
     from mlp_cli.data.folders import Bar
@@ -39,6 +40,7 @@ class Session(NamedTuple):
     run: Run
     state: State
     data: Data
+    threads: int
     note: str | None = None
 
     @property
@@ -73,7 +75,7 @@ def begin(
         k = len(init.metadata.classes)
         if len(dataset.classes) != k:
             raise DataError(f"{dataset.place}: has {len(dataset.classes)} classes, and {init.path} answers with {k}")
-    threads = limit_threads(threads)
+    threads = _threads(threads)
     teacher, teacher_sha256 = _teacher(config, dataset)
     examples = _split(dataset, config, teacher, tell, init.metadata.held_out_by if init else None)
     state = State.new(config, examples, init.network if init else None)
@@ -84,7 +86,7 @@ def begin(
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    return Session(run, state, examples)
+    return Session(run, state, examples, threads)
 
 
 def resume(
@@ -100,7 +102,7 @@ def resume(
 ) -> Session:
     """The run in `directory`, with the state of its last checkpoint.
 
-    Configuration, data and threads are those of the run where they are not given; `tell` is that of `begin`. Raises
+    Configuration and data are those of the run where they are not given; `tell` is that of `begin`. Raises
     ConfigError where the configuration differs from the run's in more than the epochs, RunError where the data or the
     files do.
     """
@@ -117,10 +119,12 @@ def resume(
         if facts.get("teacher") != teacher_sha256:
             raise RunError(f"{directory}: its teacher, {config.training.teacher}, is another file now; put it back")
         examples = _split(dataset, config, teacher, tell, checkpoint.metadata.held_out_by)
-        _check_data(checkpoint, config, examples)
+        _check_data(checkpoint, examples)
 
-        threads = limit_threads(facts["threads"] if threads is None else threads)
-        state = State.restore(checkpoint)
+        threads = _threads(threads)
+        state = State.restore(checkpoint, examples)
+        if state.epoch + (state.steps_in_epoch > 0) > config.training.epochs:
+            raise ConfigError(f"{directory}: is past {config.training.epochs} epochs already; --epochs takes more")
         run = Run(directory, lock, config, dataset)
         run.read_records(state)
         run.facts = facts
@@ -129,7 +133,13 @@ def resume(
         if not is_over:
             run.resume(state, threads, command)
         until_it_runs.pop_all()
-    return Session(run, state, examples, note)
+    return Session(run, state, examples, threads, note)
+
+
+def _threads(threads: int | None) -> int:
+    """The threads that are to share the work, as many as there are cores if None; on each BLAS computes alone."""
+    limit_threads()
+    return threads or available_cores()
 
 
 def _loaded(data: Where | Dataset, classes: Sequence[str] | None, bar: "Bar | None") -> Dataset:
@@ -178,16 +188,11 @@ def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
         raise ConfigError(f"{directory}: {'; '.join(changes)}; only {allowed} can change when a run goes on")
 
 
-def _check_data(checkpoint: Checkpoint, config: Config, data: Data) -> None:
-    """Raise an error if training cannot go on from a checkpoint with these data, or has gone past its end."""
+def _check_data(checkpoint: Checkpoint, data: Data) -> None:
+    """Raise an error if training cannot go on from a checkpoint with these data."""
     directory, metadata, dataset = checkpoint.path.parent, checkpoint.metadata, data.dataset
     if (dataset.sha256, dataset.classes) != (metadata.data_sha256, metadata.classes):
         raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {dataset.place}")
-    steps_per_epoch = Plan(config, len(data.examples)).steps_per_epoch
-    if not metadata.epoch * steps_per_epoch <= metadata.step <= (metadata.epoch + 1) * steps_per_epoch:
-        raise ModelError(f"{checkpoint.path}: its step {metadata.step} is not in its epoch; it cannot be resumed")
-    if metadata.step > config.training.epochs * steps_per_epoch:
-        raise ConfigError(f"{directory}: is past {config.training.epochs} epochs already; --epochs takes more")
 
 
 def _note(directory: Path, checkpoint: Checkpoint, state: State, config: Config) -> tuple[str | None, bool]:

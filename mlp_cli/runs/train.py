@@ -39,7 +39,7 @@ def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoc
     outcome = "failed"
     try:
         with Signals() as signals:
-            for record in fit(session.state, session.data, run.config, keep):
+            for record in fit(session.state, session.data, run.config, keep, session.threads):
                 run.record(record, session.state)
                 if after_epoch:
                     after_epoch(record)

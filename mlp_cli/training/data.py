@@ -1,12 +1,13 @@
 """What a run trains on, and what it is validated on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config
-from mlp_cli.data.batches import to_inputs
+from mlp_cli.data.batches import most_lit_first, to_inputs
 from mlp_cli.data.datasets import Dataset
 from mlp_cli.data.examples import Examples
 from mlp_cli.data.streams import Streams
@@ -40,6 +41,11 @@ class Data:
         strokes, nondigits = config.augmentation.strokes, config.training.nondigits
         examples = Examples.made(dataset, train, strokes, nondigits, Streams.from_seed(config.seed).pictures)
         return cls(dataset, examples, dataset.subset(validation), seed, teacher.network if teacher else None)
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """The order of the pixels in training, those that are most often lit first: (pixels,)."""
+        return most_lit_first(self.dataset.images)
 
     def mean_input(self) -> NDArray[np.float32]:
         """The mean of the images for training, as inputs of the network: (pixels,)."""

@@ -1,27 +1,25 @@
 """The training loop: minibatch, forward, backward, step; and validation after each epoch."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlp_cli.config import Config
-from mlp_cli.data.batches import AHEAD, Minibatches, ahead
+from mlp_cli.data.batches import Minibatches, Part, parts_of
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DivergedError
-from mlp_cli.model.answers import log_probabilities, loss_and_accuracy
-from mlp_cli.nn import SCHEDULES, Dropout, Parameters, cross_entropy
+from mlp_cli.model.answers import CHUNK, log_probabilities, loss_and_accuracy
+from mlp_cli.nn import SCHEDULES, Dropout
 from mlp_cli.nn.calibration import calibrated, fit_temperature, fit_threshold
-from mlp_cli.nn.network import Buffers
 from mlp_cli.training.data import Data
 from mlp_cli.training.state import State
-from mlp_cli.training.targets import Target, Targets
-
-TargetedBatch = tuple[NDArray[np.float32], NDArray[np.int64], Target]  # inputs, labels, and what is learned of them
+from mlp_cli.training.step import BatchGradient
+from mlp_cli.training.targets import Targets
+from mlp_cli.training.workers import Workers, available_cores
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
@@ -31,13 +29,14 @@ class Record(NamedTuple):
     """An epoch in numbers: a row of metrics.csv, its columns in order.
 
     Loss and accuracy of training are means over the epoch's images of the data set as they were trained on (warped,
-    with dropout), each taken just before the step it contributed to; pictures of no digit do not count.
-    `learning_rate` is that of the epoch's last step. Losses are cross-entropies with the labels, in nats, whatever was
-    learned in their place.
+    with dropout), each taken just before the step it contributed to; pictures of no digit do not count. `images` is how
+    many of them the epoch had, 0 in runs from before they were counted. `learning_rate` is that of the epoch's last
+    step. Losses are cross-entropies with the labels, in nats, whatever was learned in their place.
     """
 
     epoch: int
     step: int
+    images: int
     learning_rate: float
     train_loss: float
     train_accuracy: float
@@ -49,7 +48,11 @@ class Record(NamedTuple):
     def from_cells(cls, cells: Iterable[str]) -> "Record":
         """The record of a row of metrics.csv; ValueError or TypeError if it is none."""
         epoch, step, *rest = cells
-        return cls(int(epoch), int(step), *map(float, rest))
+        if len(rest) == len(cls._fields) - 3:
+            rest.insert(0, "0")
+        images, rate, train_loss, train_accuracy, val_loss, val_accuracy, seconds = rest
+        means = float(train_loss), float(train_accuracy), float(val_loss), float(val_accuracy)
+        return cls(int(epoch), int(step), int(images), float(rate), *means, float(seconds))
 
     def cells(self) -> list[str]:
         """The row as text, every digit of it kept but for the seconds."""
@@ -57,49 +60,23 @@ class Record(NamedTuple):
 
 
 class Plan:
-    """What the configuration says of each step of a run of epochs of `n` examples."""
+    """What the configuration says of each step of a run: step `number` of the `steps` of an epoch, all from 0."""
 
-    def __init__(self, config: Config, n: int) -> None:
+    def __init__(self, config: Config) -> None:
         self.training, self.augmentation = config.training, config.augmentation
-        self.steps_per_epoch = math.ceil(n / self.training.batch_size)
-        self.total_steps = self.training.epochs * self.steps_per_epoch
 
-    def learning_rate(self, step: int) -> float:
-        """The rate of step number `step`, from 0."""
+    def learning_rate(self, epoch: int, number: int, steps: int) -> float:
+        """The rate of a step."""
         # Taken in the middle of the step, so that neither the first nor the last of them moves by 0.
-        factor = SCHEDULES[self.training.schedule]((step + 0.5) / self.total_steps, self.training.warmup)
-        return self.training.learning_rate * factor
+        done = (epoch + (number + 0.5) / steps) / self.training.epochs
+        return self.training.learning_rate * SCHEDULES[self.training.schedule](done, self.training.warmup)
 
-    def strength(self, step: int) -> float:
-        """The share of their strengths that warps have at step number `step`."""
+    def strength(self, epoch: int, number: int, steps: int) -> float:
+        """The share of their strengths that warps have in a step."""
         start, end = self.augmentation.shrink_from, self.augmentation.shrink_to
-        past = max(0.0, step / self.total_steps - start) / (1 - start)
+        done = (epoch + number / steps) / self.training.epochs
+        past = max(0.0, done - start) / (1 - start)
         return 1 - (1 - end) * past
-
-
-class Batches:
-    """The minibatches of a run, made by a thread `in_background` or in the loop: the numbers are the same.
-
-    Without warps or a teacher, making a batch is too little work to be worth a thread.
-    """
-
-    def __init__(self, state: State, data: Data, config: Config, in_background: bool | None = None) -> None:
-        strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
-        warps = any(strengths._replace(smoothness=0))
-        warp = Warp(data.dataset.image_shape, strengths, config.augmentation.groups) if warps else None
-        self._targets = Targets(len(data.dataset.classes), config.training, data.teacher, state.mean)
-        self._in_background = bool(warps or data.teacher) if in_background is None else in_background
-        keep = AHEAD + 2 if self._in_background else 0
-        self._minibatches = Minibatches(data.examples, config.training.batch_size, warp, state.mean, keep)
-
-    def to_come(self, state: State, plan: Plan) -> AbstractContextManager[Iterator[TargetedBatch]]:
-        """A context with the minibatches of the present epoch that are still to come."""
-        first_step = state.epoch * plan.steps_per_epoch
-        epoch = self._minibatches.epoch(
-            state.streams.batches, lambda number: plan.strength(first_step + number), skip=state.step - first_step
-        )
-        batches = ((inputs, labels, self._targets(inputs, labels)) for inputs, labels in epoch)
-        return ahead(batches) if self._in_background else nullcontext(batches)
 
 
 def fit(
@@ -107,49 +84,57 @@ def fit(
     data: Data,
     config: Config,
     after_step: Callable[[State, float], object] | None = None,
-    in_background: bool | None = None,
+    threads: int | None = None,
 ) -> Iterator[Record]:
     """Train `state` until config.training.epochs are finished, or patience ends; yields each epoch's Record.
 
     `after_step(state, loss)` is called after every step with the mean loss of its batch. An exception from it
-    stops training between two steps, with the state whole. Batches are made `in_background`, by a thread, or in the
-    loop itself, whichever is faster unless it is said; the numbers are the same. Raises DivergedError as soon as a
-    loss is absurd.
+    stops training between two steps, with the state whole. The work is shared by `threads`, as many as there are cores
+    if None, but no more than a batch has parts; the numbers do not depend on it. Raises DivergedError as soon as a loss
+    is absurd.
     """
-    plan = Plan(config, len(data.examples))
-    batches = Batches(state, data, config, in_background)
-    gradients = Parameters(state.network.sizes)
-    buffers = state.network.buffers(min(config.training.batch_size, len(data.examples)))
-
-    while state.epoch < config.training.epochs and not out_of_patience(state, config):
-        started = time.perf_counter()
-        # numpy's warnings are silenced: the check of the loss says it better
-        with batches.to_come(state, plan) as minibatches, np.errstate(over="ignore", invalid="ignore"):
-            for inputs, labels, y in minibatches:
-                learning_rate = plan.learning_rate(state.step)
-                loss = _step(state, inputs, labels, y, learning_rate, config, gradients, buffers)
-                _check(loss, state, learning_rate)
-                if after_step:
-                    after_step(state, loss)
-            log_y = log_probabilities(state.for_use(), data.validation.images)
-            val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
-        learning_rate = plan.learning_rate(state.step - 1)  # of the last step, also where it was taken before resuming
-        _check(val_loss, state, learning_rate)
-        temperature = fit_temperature(log_y, data.validation.labels)
-        threshold = fit_threshold(calibrated(log_y, temperature)) if data.examples.nondigits else 0.0
-        n = len(data.examples.indices)
-        record = Record(
-            epoch=state.epoch + 1,
-            step=state.step,
-            learning_rate=learning_rate,
-            train_loss=state.progress.epoch_loss / n,
-            train_accuracy=state.progress.epoch_correct / n,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            seconds=time.perf_counter() - started,
-        )
-        state.end_epoch(val_accuracy, temperature, threshold)
-        yield record
+    training, plan = config.training, Plan(config)
+    minibatches = Minibatches(data.examples, training.batch_size, state.order, _warp(config, data))
+    targets = Targets(len(data.dataset.classes), training, data.teacher, state.order)
+    parts = len(parts_of(min(training.batch_size, len(data.examples))))
+    with Workers(min(threads or available_cores(), parts)) as workers:
+        gradient = BatchGradient(state.network, minibatches, workers, targets, state.mean, state.losses)
+        while state.epoch < training.epochs and not out_of_patience(state, config):
+            started = time.perf_counter()
+            steps = state.steps_of_epoch(training.batch_size)
+            strength = functools.partial(plan.strength, state.epoch, steps=steps)
+            batches = minibatches.epoch(
+                state.streams.batches, strength, state.steps_in_epoch, state.chosen, workers.map
+            )
+            # numpy's warnings are silenced: the check of the loss says it better
+            with np.errstate(over="ignore", invalid="ignore"):
+                for batch in batches:
+                    learning_rate = plan.learning_rate(state.epoch, state.steps_in_epoch, steps)
+                    loss = _step(state, batch, gradient, learning_rate, training.dropout)
+                    _check(loss, state, learning_rate)
+                    if after_step:
+                        after_step(state, loss)
+                network, chunks = state.for_use(), range(0, len(data.validation), CHUNK)
+                images = [data.validation.images[start : start + CHUNK] for start in chunks]
+                log_y = np.concatenate(workers.map(functools.partial(log_probabilities, network), images))
+                val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
+            learning_rate = plan.learning_rate(state.epoch, steps - 1, steps)  # also where it was before resuming
+            _check(val_loss, state, learning_rate)
+            temperature = fit_temperature(log_y, data.validation.labels)
+            threshold = fit_threshold(calibrated(log_y, temperature)) if state.nondigits else 0.0
+            record = Record(
+                epoch=state.epoch + 1,
+                step=state.step,
+                images=state.images,
+                learning_rate=learning_rate,
+                train_loss=state.progress.epoch_loss / state.images,
+                train_accuracy=state.progress.epoch_correct / state.images,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=time.perf_counter() - started,
+            )
+            state.end_epoch(val_accuracy, temperature, threshold, config)
+            yield record
 
 
 def out_of_patience(state: State, config: Config) -> bool:
@@ -158,30 +143,24 @@ def out_of_patience(state: State, config: Config) -> bool:
     return patience > 0 and state.epoch - state.progress.improved_epoch >= patience
 
 
-def _step(
-    state: State,
-    inputs: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    y: Target,
-    learning_rate: float,
-    config: Config,
-    gradients: Parameters,
-    buffers: Buffers,
-) -> float:
-    """Forward, backward, update on one minibatch; returns its mean loss."""
-    network, share, dropout = state.network, config.training.dropout, None
-    if share:
-        dropout = Dropout.draw(state.streams.dropout, len(labels), network.sizes[1:-1], share)
-    _, log_y, gradients = network.loss_and_gradients(inputs, y, dropout, gradients, buffers)
-    state.take_step(gradients, learning_rate)
+def _warp(config: Config, data: Data) -> Warp | None:
+    """The warp of the training images, if the configuration asks for one."""
+    strengths = Strengths(*(getattr(config.augmentation, name) for name in Strengths._fields))
+    if not any(strengths._replace(smoothness=0)):
+        return None
+    return Warp(data.dataset.image_shape, strengths, config.augmentation.groups, data.order)
 
-    digits = labels < log_y.shape[1]
-    if not digits.all():
-        log_y, labels = log_y[digits], labels[digits]
-    loss = float(cross_entropy(log_y, labels).sum())
-    state.progress.epoch_loss += loss
-    state.progress.epoch_correct += int(np.count_nonzero(log_y.argmax(axis=1) == labels))
-    return loss / max(len(labels), 1)
+
+def _step(state: State, batch: list[Part], gradient: BatchGradient, learning_rate: float, dropout: float) -> float:
+    """Forward, backward, update on one minibatch; returns its mean loss."""
+    masks = None
+    if dropout:
+        masks = Dropout.draw(state.streams.dropout, batch[0].batch_size, state.network.sizes[1:-1], dropout)
+    outcome = gradient(batch, masks)
+    state.take_step(gradient.gradients, learning_rate)
+    state.progress.epoch_loss += outcome.loss
+    state.progress.epoch_correct += outcome.correct
+    return outcome.loss / max(outcome.images, 1)
 
 
 def _check(loss: float, state: State, learning_rate: float) -> None:

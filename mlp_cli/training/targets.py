@@ -13,30 +13,33 @@ Target = NDArray[np.float32] | NDArray[np.int64]  # rows y (m, k), or labels (m,
 class Targets:
     """What the network learns of `k` classes. Labels are taken as they are where nothing else is asked for.
 
-    A `teacher`'s probabilities at a temperature take their place, computed for the same inputs, of which `mean` has
-    been taken if there is one. Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network",
-    arXiv 1503.02531.
+    A `teacher`'s probabilities at a temperature take their place, computed for the same inputs, whose pixels have the
+    order `order`. Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531.
     """
 
     def __init__(
-        self, k: int, training: TrainingConfig, teacher: MLP | None = None, mean: NDArray[np.float32] | None = None
+        self, k: int, training: TrainingConfig, teacher: MLP | None = None, order: NDArray[np.intp] | None = None
     ) -> None:
         has_rows = training.label_smoothing or training.nondigits
         self._rows = label_rows(k, training.label_smoothing) if has_rows else None
         self._temperature = np.float32(training.teacher_temperature)
         self._teacher = teacher
-        self._buffers: Buffers | None = None
-        if teacher and mean is not None:
+        if teacher and order is not None:
             self._teacher = MLP.blank(teacher.sizes, teacher.activation_name)
             self._teacher.parameters.flat[...] = teacher.parameters.flat
-            self._teacher.parameters.b[0] += mean @ teacher.parameters.W[0]  # (x − μ) W + (b + μW) = x W + b
+            self._teacher.parameters.W[0][...] = teacher.parameters.W[0][order]
 
-    def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Target:
-        """Rows y (m, k), or the labels (m,) themselves, for inputs (m, pixels) and labels (m,); label k is no class."""
+    def buffers(self, m: int) -> Buffers | None:
+        """What a thread needs to work on up to m examples at a time."""
+        return self._teacher.buffers(m) if self._teacher else None
+
+    def __call__(
+        self, inputs: NDArray[np.float32], labels: NDArray[np.int64], buffers: Buffers | None = None
+    ) -> Target:
+        """Rows y (m, k), or the labels (m,) themselves, for the first of the inputs, after which all are 0, and for
+        labels (m,); label k is no class."""
         if self._teacher:
-            if self._buffers is None or len(inputs) > len(self._buffers.a[0]):
-                self._buffers = self._teacher.buffers(len(inputs))
-            z = self._teacher.forward(inputs, self._buffers)[-1]
+            z = self._teacher.on_first(inputs.shape[1]).forward(inputs, buffers)[-1]
             z /= self._temperature
             return softmax(z)
         return labels if self._rows is None else self._rows[labels]

@@ -232,7 +232,7 @@ def test_it_is_said_how_many_units_are_shown(page, train, mlp):
 def test_curves_are_told_in_numbers(page, made):
     labels = [element["aria-label"] for element in page.all("svg", role="img")]
     rows = [row.split(",") for row in (made / "run/metrics.csv").read_text().splitlines()[1:]]
-    losses, accuracies = [float(row[5]) for row in rows], [float(row[6]) for row in rows]
+    losses, accuracies = [float(row[6]) for row in rows], [float(row[7]) for row in rows]
     assert f"validation from {losses[0]:.4f} to {losses[-1]:.4f}, lowest {min(losses):.4f}" in labels[0]
     assert f"in epoch {1 + accuracies.index(max(accuracies))}" in labels[1]
     assert f"highest {max(accuracies):.2%}" in labels[1]
@@ -267,7 +267,7 @@ def ticks(page, figure, axis):
 
 def test_the_curves_go_through_the_epochs(page, made):
     thick, thin = lines(page, "var(--run-0)")
-    _, _, _, train_loss, train_accuracy, val_loss, val_accuracy, _ = metrics(made / "run")
+    _, _, _, _, train_loss, train_accuracy, val_loss, val_accuracy, _ = metrics(made / "run")
     for drawn, values in (
         ([thick[0], thin[0]], np.log([val_loss, train_loss])),
         ([thick[1], thin[1]], -np.log([1 - val_accuracy, 1 - train_accuracy])),
@@ -284,7 +284,7 @@ def test_the_curves_go_through_the_epochs(page, made):
     ("figure", "scale"), [(0, np.log), (1, lambda percent: -np.log(100 - percent)), (2, lambda rate: rate)]
 )
 def test_what_is_written_at_an_axis_is_where_it_belongs(page, made, figure, scale):
-    _, _, rate, _, _, val_loss, val_accuracy, _ = metrics(made / "run")
+    _, _, _, rate, _, _, val_loss, val_accuracy, _ = metrics(made / "run")
     thick, _ = lines(page, "var(--run-0)")
     written, heights = np.transpose(ticks(page, figure, "y"))
     assert len(written) >= 2
@@ -316,7 +316,7 @@ def test_the_learning_rate_is_drawn_at_every_step_with_its_warm_up(train, mlp):
 
 def test_epochs_before_a_run_was_extended_have_the_rates_they_had(train, mlp):
     train("run", "--epochs", "2", "--set", "training.schedule='one-cycle'")
-    before = metrics(Path("run"))[2]
+    before = metrics(Path("run"))[3]
     assert mlp("train", "--resume", "run", "--epochs", "4").code == 0
     mlp("report", "run")
     page = Page("run/report.html")

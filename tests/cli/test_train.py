@@ -40,7 +40,7 @@ def test_quiet_shows_no_progress(train):
 def test_metrics_have_a_header_and_a_row_per_epoch(train):
     train("run")
     header, *rows = Path("run/metrics.csv").read_text().splitlines()
-    assert header == "epoch,step,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,seconds"
+    assert header == "epoch,step,images,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,seconds"
     assert [row.split(",")[:2] for row in rows] == [["1", "13"], ["2", "26"], ["3", "39"]]
     assert " " not in "".join(rows)
 
@@ -48,13 +48,13 @@ def test_metrics_have_a_header_and_a_row_per_epoch(train):
 def test_best_is_the_epoch_with_the_best_validation_accuracy_and_last_the_last(train):
     train("run", "--epochs", "6")
     rows = [row.split(",") for row in Path("run/metrics.csv").read_text().splitlines()[1:]]
-    best = max(rows, key=lambda row: (float(row[6]), int(row[0])))  # the latest of equals
+    best = max(rows, key=lambda row: (float(row[7]), int(row[0])))  # the latest of equals
     metadata = load_checkpoint("run/best.safetensors").metadata
-    assert (metadata.epoch, metadata.val_accuracy, metadata.val_loss) == (int(best[0]), float(best[6]), float(best[5]))
+    assert (metadata.epoch, metadata.val_accuracy, metadata.val_loss) == (int(best[0]), float(best[7]), float(best[6]))
     last = load_checkpoint("run/last.safetensors")
     assert last.metadata.epoch == 6
     assert last.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity", "parameters"}
-    assert last.metadata.val_accuracy == float(rows[-1][6])
+    assert last.metadata.val_accuracy == float(rows[-1][7])
 
 
 def test_the_resolved_configuration_is_written_and_can_be_fed_back(train, mlp, data):

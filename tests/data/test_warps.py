@@ -17,9 +17,11 @@ def images():
 
 def warped(images, strengths, groups=1, seed=0, shape=SHAPE, strength=1.0):
     """The images (m, p) after one random warp per group."""
-    warp = Warp(shape, strengths, groups)
-    out = np.empty(images.T.shape, np.float32)
-    return warp.apply(warp.draw(np.random.default_rng(seed), strength), images, out).T
+    warp = Warp(shape, strengths)
+    maps = warp.maps(warp.draw(np.random.default_rng(seed), groups), np.full(groups, strength))
+    bounds = [len(images) * group // groups for group in range(groups + 1)]
+    apart = [(one, start, stop) for one, start, stop in zip(maps, bounds, bounds[1:], strict=False) if start < stop]
+    return warp.apply(apart, images, np.empty(images.T.shape, np.float32)).T
 
 
 @pytest.mark.parametrize("groups", [1, 3, 64])
@@ -58,23 +60,25 @@ def test_a_warp_is_bilinear_interpolation_where_its_map_says(images, name):
     """Each kind of warp alone, against plain loops; the map is read from the indices and weights that were drawn."""
     strengths = Strengths(**{name: {"rotation": 30, "shear": 0.4, "scale": 0.3}.get(name, 3.0)})
     warp = Warp(SHAPE, strengths)
-    maps = warp.draw(np.random.default_rng(1))
-    neighbours, weights = maps[0][0], maps[1][0, :, 0]
+    (drawn,) = warp.maps(warp.draw(np.random.default_rng(1), 1), np.ones(1))
+    neighbours, weights = drawn.neighbours, drawn.weights[:, 0]
     padded_width = SHAPE[1] + 2 * MARGIN
     y = neighbours[:, 0] // padded_width - MARGIN + weights[:, 2] + weights[:, 3]
     x = neighbours[:, 0] % padded_width - MARGIN + weights[:, 1] + weights[:, 3]
     coordinates = np.stack([y, x]).reshape(2, *SHAPE)
     assert (coordinates != np.indices(SHAPE)).any()
-    out = warp.apply(maps, images[:3], np.empty((784, 3), np.float32)).T
+    out = warp.apply([(drawn, 0, 3)], images[:3], np.empty((784, 3), np.float32)).T
     for image, result in zip(images[:3], out, strict=True):
         np.testing.assert_allclose(result.reshape(SHAPE), reference(image.reshape(SHAPE), coordinates), atol=1e-3)
 
 
 def mean_map(name, strength, shape=SHAPE):
     """The source coordinates (2, h, w) of 500 maps of one kind, about the centre: (500, 2, h, w)."""
-    warp = Warp(shape, Strengths(**{name: strength}), groups=500)
-    rng = np.random.default_rng(2)
-    coordinates = warp._affine(rng, 1.0) + (warp._elastic(rng, 1.0) if name == "elastic" else 0)
+    warp = Warp(shape, Strengths(**{name: strength}))
+    draws, full = warp.draw(np.random.default_rng(2), 500), np.ones(500)
+    coordinates = warp._affine(draws.affine, full) + (
+        warp._elastic(draws.noise, full) if name == "elastic" and strength else 0
+    )
     centre = np.array([(shape[0] - 1) / 2, (shape[1] - 1) / 2])
     return coordinates.reshape(500, 2, *shape) - centre[:, None, None]
 
@@ -124,3 +128,32 @@ def test_any_image_shape_can_be_warped():
     images = np.random.default_rng(0).integers(0, 256, (5, 6 * 9)).astype(np.uint8)
     np.testing.assert_array_equal(warped(images, Strengths(), shape=(6, 9)), images)
     assert (warped(images, ALL, shape=(6, 9)) != images).any()
+
+
+def test_outputs_in_another_order_are_the_same_pixels(images):
+    order = np.random.default_rng(0).permutation(784)
+    plain, ordered = Warp(SHAPE, ALL), Warp(SHAPE, ALL, order=order)
+    draws = plain.draw(np.random.default_rng(1), 2)
+    made = [
+        warp.apply([(warp.maps(draws, np.ones(2))[1], 0, 50)], images, np.empty((784, 50), np.float32))
+        for warp in (plain, ordered)
+    ]
+    np.testing.assert_array_equal(made[1], made[0][order])
+
+
+def test_only_pixels_that_are_reached_can_be_lit(images):
+    warp = Warp(SHAPE, ALL)
+    for one in warp.maps(warp.draw(np.random.default_rng(1), 20), np.ones(20)):
+        maps = [(one, 0, 50)]
+        reached = warp.reached(maps, images.any(axis=0))
+        lit = warp.apply(maps, images, np.empty((784, 50), np.float32)).any(axis=1)
+        assert not (lit & ~reached).any()
+        assert reached.sum() < lit.sum() + 80  # and not many more
+
+
+def test_a_draw_at_half_the_strength_moves_half_as_far():
+    warp = Warp(SHAPE, Strengths(shift=2, elastic=1))
+    draws = warp.draw(np.random.default_rng(1), 1)
+    whole, half = (warp._affine(draws.affine, s) + warp._elastic(draws.noise, s) for s in (np.ones(1), np.full(1, 0.5)))
+    still = warp._affine(draws.affine, np.zeros(1))
+    np.testing.assert_allclose(half - still, (whole - still) / 2, atol=1e-5)

@@ -1,33 +1,18 @@
 import numpy as np
 import pytest
 
-from mlp_cli.config import load_config
 from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BUNDLED
 from mlp_cli.nn import ACTIVATIONS, MLP, Parameters
 from mlp_cli.proof.trace import trace
-from mlp_cli.training.loop import _step
-from mlp_cli.training.state import Progress, State, Streams
-
-
-class Witness:
-    """An optimiser that keeps the gradients and moves nothing."""
-
-    def step(self, gradients, learning_rate):
-        self.gradients = gradients.flat.copy()
-
-    def flush(self):
-        pass
 
 
 def trained_gradients(network, x, labels):
-    """The gradients that a step of training hands to the optimiser for these examples: a vector."""
-    config = load_config("plain")
-    state = State(network, Witness(), None, Streams.from_seed(0), Progress(batches_rng={}, dropout_rng={}))
-    _step(state, x, labels, labels, 0.1, config, Parameters(network.sizes), network.buffers(128))
-    return state.optimizer.gradients
+    """The gradients of these examples as a step of training computes them: a vector."""
+    room = {"gradients": Parameters(network.sizes), "buffers": network.buffers(128)}
+    return network.loss_and_gradients(x, labels, **room).gradients.flat
 
 
 def traced_gradients(network, x, labels):

@@ -11,26 +11,44 @@ from mlp_cli.runs.start import begin, resume
 SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_size=100", "training.epochs=3"]
 
 
-def rewrite(path, **values):
-    """Change metadata of a safetensors file."""
+def rewrite(path, change):
+    """Change metadata of a safetensors file: a function of the dictionary."""
     content = path.read_bytes()
     (size,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] |= {key: json.dumps(value) for key, value in values.items()}
+    metadata = {key: json.loads(value) for key, value in header["__metadata__"].items()}
+    change(metadata)
+    header["__metadata__"] = {key: json.dumps(value) for key, value in metadata.items()}
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size :])
 
 
-@pytest.mark.parametrize(("epoch", "step", "is_right"), [(1, 4, True), (1, 8, True), (1, 3, False), (1, 9, False)])
-def test_a_step_outside_its_epoch_cannot_be_resumed(tmp_path, data, epoch, step, is_right):
+@pytest.mark.parametrize("epoch_step", [4, None])  # as it is kept, and of checkpoints before it was
+@pytest.mark.parametrize(("step", "is_right"), [(4, True), (8, True), (3, False), (9, False)])
+def test_a_step_outside_its_epoch_cannot_be_resumed(tmp_path, data, step, is_right, epoch_step):
     session = begin(load_config(BASE, SETTINGS), data, tmp_path / "run")  # 400 images, 100 a batch: 4 steps an epoch
     session.run.end("stopped")
+
+    def change(metadata):
+        metadata |= {"epoch": 1, "step": step}
+        metadata["progress"]["epoch_step"] = epoch_step
+
     last = tmp_path / "run" / "last.safetensors"
-    rewrite(last, epoch=epoch, step=step)
+    rewrite(last, change)
     metrics = tmp_path / "run" / "metrics.csv"
-    metrics.write_text(metrics.read_text() + "1,4,0.1,1,0.5,1,0.5,1.000\n")
+    metrics.write_text(metrics.read_text() + "1,4,400,0.1,1,0.5,1,0.5,1.000\n")
     if is_right:
         assert resume(tmp_path / "run").state.step == step
     else:
         with pytest.raises(ModelError, match=f"its step {step} is not in its epoch; it cannot be resumed"):
             resume(tmp_path / "run")
+
+
+def test_a_run_from_before_images_were_counted_goes_on(tmp_path, data):
+    session = begin(load_config(BASE, SETTINGS), data, tmp_path / "run")
+    session.run.end("stopped")
+    last, metrics = tmp_path / "run" / "last.safetensors", tmp_path / "run" / "metrics.csv"
+    rewrite(last, lambda metadata: metadata.update(epoch=1, step=4) or metadata["progress"].pop("epoch_step"))
+    metrics.write_text(metrics.read_text().replace(",images", "") + "1,4,0.1,1,0.5,1,0.5,1.000\n")
+    (record,) = resume(tmp_path / "run").run.records
+    assert (record.step, record.images, record.learning_rate, record.seconds) == (4, 0, 0.1, 1.0)

@@ -53,9 +53,9 @@ def test_rows_of_a_teacher_are_not_overwritten_by_those_of_the_next_batch(inputs
     assert len(say(np.concatenate([inputs, inputs]), np.tile(LABELS, 2))) == 8  # a larger batch than the first
 
 
-def test_a_teacher_is_shown_inputs_with_the_mean_that_was_taken_from_them(inputs, teacher):
-    mean = np.linspace(0, 1, 6, dtype=np.float32)
-    before = teacher.parameters.flat.copy()
-    centred = targets(teacher=teacher, mean=mean)(inputs - mean, LABELS)
-    np.testing.assert_allclose(centred, targets(teacher=teacher)(inputs, LABELS), rtol=1e-5)
+def test_a_teacher_sees_the_pixels_of_inputs_in_another_order_and_no_others(inputs, teacher):
+    order, before = np.array([3, 1, 5, 0, 2, 4]), teacher.parameters.flat.copy()
+    inputs[:, order[4:]] = 0
+    ordered = targets(teacher=teacher, order=order)(inputs[:, order[:4]], LABELS)
+    np.testing.assert_allclose(ordered, targets(teacher=teacher)(inputs, LABELS), rtol=1e-5)
     np.testing.assert_array_equal(teacher.parameters.flat, before)
