@@ -19,6 +19,7 @@ from mlp_cli.nn import MLP
 from mlp_cli.nn import network as model
 from mlp_cli.nn.layers import linear_da
 from mlp_cli.proof import gradcheck
+from mlp_cli.proof import trace as trace_module
 from mlp_cli.proof.trace import trace
 
 ROOT = Path(__file__).parents[1]
@@ -205,6 +206,15 @@ def test_the_code_computes_the_worked_example():
     values |= {"ŷ": values.pop("y"), "L_i": values["L"], "L": values["L"].mean(), "y": np.array(printed["y"])}
     for name, matrix in printed.items():
         np.testing.assert_allclose(np.atleast_2d(values[name]), matrix, rtol=0, atol=0.5e-4 + 1e-12, err_msg=name)
+
+
+def test_trace_shows_the_worked_example():
+    printed = worked_example()
+    network, x, labels = trace_module.worked_example()
+    np.testing.assert_array_equal(x, printed["a0"])
+    np.testing.assert_array_equal(labels, np.argmax(printed["y"], axis=1))
+    for name, value in network.parameters.named().items():
+        np.testing.assert_array_equal(value, np.reshape(printed[name], value.shape))
 
 
 def test_one_over_m_in_every_da_makes_dW1_too_small_by_m_squared(monkeypatch):

@@ -1,6 +1,6 @@
 """mlp trace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlp_cli.model.checkpoint import Checkpoint
+    from mlp_cli.nn import MLP
     from mlp_cli.proof.trace import Quantity
 
 ENTRIES = 3  # of each quantity that are shown
 STDIN = "-"
+MOST_EXAMPLES = 10_000  # of a batch
+MOST_LABELS, MOST_TERMS = 10, 4  # of a batch that are shown
 
 
 @click.command("trace")
@@ -27,14 +30,22 @@ STDIN = "-"
     "--index", type=click.IntRange(0), metavar="N", help="Take image N of the test set, from 0, and its label."
 )
 @click.option(
+    "--batch",
+    type=click.IntRange(1, MOST_EXAMPLES),
+    metavar="M",
+    help="Take M test images, from --index on, as one batch.",
+)
+@click.option("--example", "is_example", is_flag=True, help="Show the worked example of docs/derivation.md, 2-3-2.")
+@click.option(
     "--model",
     type=click.Path(),
-    default="mnist",
-    show_default=True,
-    help="Run directory, checkpoint, mnist, large, or latest: the newest run.",
+    help="Run directory, checkpoint, mnist, large, or latest: the newest run. [default: mnist]",
 )
 @click.option(
-    "--data", type=click.Path(), metavar="DIR", help="Four IDX files for --index. [default: the MNIST inside]"
+    "--data",
+    type=click.Path(),
+    metavar="DIR",
+    help="IDX files or labelled pictures for --index and --batch. [default: mnist]",
 )
 @click.option("--full", is_flag=True, help="Print every entry.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -42,6 +53,8 @@ def command(
     image: str | None,
     label: str | None,
     index: int | None,
+    batch: int | None,
+    is_example: bool,
     model: str | None,
     data: str | None,
     full: bool,
@@ -49,12 +62,14 @@ def command(
 ) -> None:
     """Show one forward and one backward pass, number by number.
 
-    Every quantity of docs/derivation.md in its order, for a single example: symbol, shape, norm, smallest and largest
-    entry, and three entries from the first on that is not 0. IMAGE is a picture of one digit, or - for standard
-    input. The numbers are those of training on a batch of one: no warp, no label smoothing, no dropout.
+    Every quantity of docs/derivation.md in its order: symbol, shape, norm, smallest and largest entry, and three
+    entries from the first on that is not 0. For a picture of one digit, IMAGE (or - for standard input), for a test
+    image, or for a batch, where 1/m is at work. The numbers are those of training without augmentation, label
+    smoothing or dropout.
 
     \b
     mlp trace --index 0
+    mlp trace --index 0 --batch 4
     mlp trace photo.jpg --label 7 --model runs/001 --full
     """
     import sys
@@ -62,40 +77,66 @@ def command(
     import numpy as np
 
     from mlp_cli.blas import limit_threads
-    from mlp_cli.data.batches import to_inputs
-    from mlp_cli.model.checkpoint import load_checkpoint
-    from mlp_cli.model.find import find_model
-    from mlp_cli.proof.trace import trace
+    from mlp_cli.proof.trace import trace, worked_example
 
-    if (image is None) == (index is None):
-        raise click.UsageError("Give either an IMAGE with its --label, or the --index of a test image.")
-    if index is not None and label is not None:
-        raise click.UsageError("--label is for an IMAGE; the test image of --index has its own.")
+    from_data = index is not None or batch is not None
+    if sum((image is not None, from_data, is_example)) != 1:
+        raise click.UsageError(
+            "Give either an IMAGE with its --label, or the --index of a test image, or --batch, or --example."
+        )
+    if image is None and label is not None:
+        raise click.UsageError("--label is for an IMAGE; test images have their own.")
     if image is not None and label is None:
         raise click.UsageError("The gradients need the true class of the IMAGE: give it with --label.")
-    if image is not None and data is not None:
-        raise click.UsageError("--data is for --index.")
-    checkpoint = load_checkpoint(find_model(model))
-    classes = checkpoint.metadata.classes
+    if data is not None and not from_data:
+        raise click.UsageError("--data is for --index and --batch.")
+    if is_example and model is not None:
+        raise click.UsageError("--example has a network of its own; it takes no --model.")
     limit_threads()
-    if index is not None:
-        pixels, t, source = _test_image(checkpoint, data, index)
+    if is_example:
+        network, x, labels = worked_example()
+        about = {"model": "2-3-2", "image": "the worked example of docs/derivation.md", "labels": labels.tolist()}
+        note(f"{about['image']}: {len(labels)} examples")
     else:
-        assert image is not None
-        assert label is not None
-        t = _class_number(label, classes)
-        pixels, source = _picture(checkpoint, image)
-    note(f"model: {checkpoint}", f"image: {source}, label {classes[t]}")
+        network, x, labels, about = _examples(model, image, label, data, index, batch)
 
-    quantities = trace(checkpoint.network, to_inputs(pixels.reshape(1, -1)), np.array([t]))
+    quantities = trace(network, x, labels)
     if as_json:
-        tell(_json(checkpoint, source, classes[t], quantities, full))
+        tell(_json(about, quantities, full))
     elif full:
         with np.printoptions(threshold=sys.maxsize, linewidth=100, floatmode="unique"):
             texts = [f"{q.symbol}  {_shape(q.value)}\n{q.value}" for q in quantities]
         tell(*"\n\n".join(texts).split("\n"))
     else:
         tell(*_table(quantities))
+    if len(labels) > 1 and not as_json:
+        tell("", *_means(quantities))
+
+
+def _examples(
+    model: str | None, image: str | None, label: str | None, data: str | None, index: int | None, batch: int | None
+) -> "tuple[MLP, NDArray[np.float32], NDArray[np.int64], dict[str, Any]]":
+    """The network, the inputs (m, pixels) and labels (m,) that are asked for, and what JSON says about them."""
+    import numpy as np
+
+    from mlp_cli.data.batches import to_inputs
+    from mlp_cli.model.checkpoint import load_checkpoint
+    from mlp_cli.model.find import find_model
+
+    checkpoint = load_checkpoint(find_model("mnist" if model is None else model))
+    classes = checkpoint.metadata.classes
+    if image is None:
+        pixels, labels, source = _test_images(checkpoint, data, index or 0, batch or 1)
+    else:
+        labels = np.array([_class_number(label or "", classes)])
+        prepared, source = _picture(checkpoint, image)
+        pixels = prepared.reshape(1, -1)
+    names = [classes[t] for t in labels]
+    shown = ", ".join(names[:MOST_LABELS]) + ", …" * (len(names) > MOST_LABELS)
+    note(f"model: {checkpoint}", f"image: {source}, label {shown}")
+    about: dict[str, Any] = {"model": str(checkpoint.path), "image": source}
+    about |= {"label": names[0]} if len(names) == 1 else {"labels": names}
+    return checkpoint.network, to_inputs(pixels), labels, about
 
 
 def _class_number(label: str, classes: tuple[str, ...]) -> int:
@@ -107,13 +148,18 @@ def _class_number(label: str, classes: tuple[str, ...]) -> int:
     raise click.UsageError(f"--label {label}: is not a class of the model; those are {', '.join(classes)}.")
 
 
-def _test_image(checkpoint: "Checkpoint", directory: str | None, index: int) -> "tuple[NDArray[np.uint8], int, str]":
+def _test_images(
+    checkpoint: "Checkpoint", directory: str | None, first: int, m: int
+) -> "tuple[NDArray[np.uint8], NDArray[np.int64], str]":
     from mlp_cli.model.measure import load_split
 
     dataset, _ = load_split(checkpoint, directory, "test")
-    if index >= len(dataset):
-        raise click.UsageError(f"--index {index}: {dataset.name} has the test images 0 to {len(dataset) - 1}.")
-    return dataset.images[index], int(dataset.labels[index]), f"{dataset.name}, test image {index}"
+    if first + m > len(dataset):
+        asked = f"--index {first}" if m == 1 else f"--index {first} --batch {m}"
+        raise click.UsageError(f"{asked}: {dataset.name} has the test images 0 to {len(dataset) - 1}.")
+    which = f"image {first}" if m == 1 else f"images {first} to {first + m - 1}"
+    some = slice(first, first + m)
+    return dataset.images[some], dataset.labels[some], f"{dataset.name}, test {which}"
 
 
 def _picture(checkpoint: "Checkpoint", path: str) -> "tuple[NDArray[np.uint8], str]":
@@ -174,8 +220,32 @@ def _shape(value: "NDArray[np.floating[Any]]") -> str:
     return "×".join(map(str, value.shape))
 
 
-def _json(checkpoint: "Checkpoint", source: str, label: str, quantities: Sequence["Quantity"], full: bool) -> str:
-    answer: dict[str, Any] = {"model": str(checkpoint.path), "image": source, "label": label, "quantities": []}
+def _means(quantities: Sequence["Quantity"]) -> Iterator[str]:
+    """Where 1/m stands: an entry of ∂L/∂b and one of ∂L/∂W of the last layer as means over the examples."""
+    by_name = {q.name: q for q in quantities}
+    last = max(int(name[2:]) for name in by_name if name.startswith("dW"))
+    dz, dW, db = (by_name[f"{letters}{last}"] for letters in ("dz", "dW", "db"))
+    a, m = by_name[f"a{last - 1}"], len(dz.value)
+    (q,), _ = _first(db.value)
+    (p, r), _ = _first(dW.value)
+    yield f"1/m with m = {m}: row i of {dz.symbol} belongs to example i; these are means over the examples:"
+    terms = [_factor(value) for value in dz.value[:, q]]
+    yield f"{db.symbol}[{q}] = 1/{m} ({_sum(terms)}) = {_number(db.value[q]).strip()}"
+    terms = [f"{_factor(x)} · {_factor(y)}" for x, y in zip(a.value[:, p], dz.value[:, r], strict=True)]
+    yield f"{dW.symbol}[{p},{r}] = 1/{m} ({_sum(terms)}) = {_number(dW.value[p, r]).strip()}"
+
+
+def _sum(terms: Sequence[str]) -> str:
+    return " + ".join(terms[:MOST_TERMS]) + " + …" * (len(terms) > MOST_TERMS)
+
+
+def _factor(value: float) -> str:
+    number = _number(value).strip()
+    return f"({number})" if value < 0 else number
+
+
+def _json(about: dict[str, Any], quantities: Sequence["Quantity"], full: bool) -> str:
+    answer: dict[str, Any] = {**about, "quantities": []}
     for symbol, name, value in quantities:
         start, first = _first(value)
         facts = {"symbol": symbol, "name": name, "shape": value.shape, "norm": _norm(value)}

@@ -24,6 +24,17 @@ class Quantity(NamedTuple):
     value: Floats
 
 
+def worked_example() -> tuple[MLP, Floats, Integers]:
+    """The network, the examples x (2, 2) and their labels (2,) of the worked example in docs/derivation.md, 2-3-2."""
+    network = MLP.blank((2, 3, 2), dtype=np.float64)
+    W, b = network.parameters.W, network.parameters.b
+    W[0][...] = [[0.5, -1, 0.2], [0.4, 0.6, -0.2]]
+    b[0][...] = [0.1, 0.2, 0]
+    W[1][...] = [[1, -0.5], [0.5, 1], [-1, 0.5]]
+    b[1][...] = [0, 0.1]
+    return network, np.array([[1, 0.5], [0, 1]]), np.array([0, 1])
+
+
 def trace(network: MLP, x: Floats, labels: Integers) -> list[Quantity]:
     """Every quantity of examples x (m, d) with labels (m,), as a list of Quantity: a⁽⁰⁾; W, b, z and a of each layer;
     ŷ and the losses L; then from the last layer down ∂L/∂z, ∂L/∂W, ∂L/∂b, and ∂L/∂a of the layer below.

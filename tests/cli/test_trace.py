@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -94,6 +95,43 @@ def test_standard_input_is_a_picture_too(mnist):
     command = [sys.executable, "-m", "mlp_cli", "trace", "-", "--label", "2"]
     result = subprocess.run(command, input=file.getvalue(), capture_output=True, check=True)
     assert b"image: standard input, label 2" in result.stderr
+
+
+def test_a_batch_is_traced_and_shows_1_over_m(mlp):
+    result = mlp("trace", "--index", "1", "--batch", "3")
+    assert result.code == 0
+    assert result.err.splitlines()[1] == "image: MNIST, test images 1 to 3, label 2, 1, 0"
+    rows = {row.split()[0]: row.split()[1:] for row in result.out.splitlines()[1:] if row}
+    assert rows["∂L/∂z⁽³⁾"][0] == "3×10"
+    *_, head, of_b, of_W = result.out.splitlines()
+    assert head == "1/m with m = 3: row i of ∂L/∂z⁽³⁾ belongs to example i; these are means over the examples:"
+
+    def quantities(*args):
+        values = json.loads(mlp("trace", *args, "--json", "--full").out)["quantities"]
+        return {quantity["name"]: np.array(quantity["values"]) for quantity in values}
+
+    batch = quantities("--index", "1", "--batch", "3")
+    alone = [quantities("--index", str(1 + i)) for i in range(3)]
+    for name in ("dW1", "db2", "dW3", "db3"):
+        mean = np.mean([q[name] for q in alone], axis=0)
+        np.testing.assert_allclose(batch[name], mean, atol=1e-3 * np.abs(mean).max())
+    dz2 = np.concatenate([q["dz2"] for q in alone])
+    np.testing.assert_allclose(batch["dz2"], dz2, atol=1e-3 * np.abs(dz2).max())
+    for line, mean in ((of_b, batch["db3"][0]), (of_W, None)):
+        left, terms, right = re.fullmatch(r"(.*) = 1/3 \((.*)\) = (.*)", line).groups()
+        total = sum(np.prod([float(x.strip("() ")) for x in term.split("·")]) for term in terms.split(" + "))
+        assert total / 3 == pytest.approx(float(right), rel=2e-3)
+        assert mean is None or (left == "∂L/∂b⁽³⁾[0]" and float(right) == pytest.approx(mean, rel=1e-3))
+
+
+def test_the_worked_example_of_the_derivation_is_traced(mlp):
+    result = mlp("trace", "--example")
+    assert (result.code, result.err) == (0, "the worked example of docs/derivation.md: 2 examples\n")
+    rows = {row.split()[0]: row.split()[1:] for row in result.out.splitlines()[1:] if row}
+    assert rows["∂L/∂W⁽²⁾"] == ["3×2", "0.3213", "-0.2249", "0.2249", "[0,0]", "0.02899", "-0.02899", "0.2249"]
+    assert result.out.splitlines()[-1] == "∂L/∂W⁽²⁾[0,0] = 1/2 (0.8 · (-0.2789) + 0.5 · 0.5622) = 0.02899"
+    answer = json.loads(mlp("trace", "--example", "--json").out)
+    assert (answer["labels"], len(answer["quantities"])) == ([0, 1], 17)
 
 
 def test_other_data_sizes_and_depths_are_traced(train, mlp, data):
