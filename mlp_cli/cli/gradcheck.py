@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +32,14 @@ PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Compare every formula of the derivation with central differences.
 
-    CONFIG is a preset or a TOML file, as for mlp train; without one, default. Each formula of docs/derivation.md is
-    checked alone, then how they are joined, then whole networks: a small one entry by entry, and that of CONFIG along
-    random directions, with every activation, with and without label smoothing and dropout. Exit code 1 if any is wrong.
+    CONFIG is a preset, a TOML file or a run directory, as for mlp train; without one, default. Each formula of
+    docs/derivation.md is checked alone, then how they are joined, then whole networks: a small one entry by entry, and
+    that of CONFIG along random directions, with every activation, with and without label smoothing and dropout. Exit
+    code 1 if any is wrong.
 
     \b
     mlp gradcheck
-    mlp gradcheck runs/001/config.toml
+    mlp gradcheck runs/001
     """
     from mlp_cli.blas import limit_threads
     from mlp_cli.config import load_config
@@ -52,6 +53,7 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
     formulas = list(gradcheck.check_formulas())
     small = list(gradcheck.check_networks(gradcheck.SMALL))
     whole = list(gradcheck.check_networks(sizes, smoothing, dropout, gradcheck.DIRECTIONS))
+    _note_files({formula.file for formula in formulas})
     if as_json:
         tell(_json(formulas, small + whole, gradcheck.TOLERANCE))
     else:
@@ -71,6 +73,20 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
         sys.exit(1)
     if not as_json:
         tell("", f"All {len(formulas)} formulas and {len(small + whole)} networks are right.")
+
+
+def _note_files(files: Iterable[str]) -> None:
+    """Say which files were checked, and that the working directory holds others of these names, if it does."""
+    from pathlib import Path
+
+    from mlp_cli.proof import gradcheck
+
+    place = Path(gradcheck.__file__).resolve().parents[2]
+    names = sorted(files)
+    note(f"checked in {place}: {', '.join(names)}")
+    others = [name for name in names if Path(name).exists() and not Path(name).resolve().samefile(place / name)]
+    if others:
+        note(f"note: {', '.join(others)} here are other files, and were not checked; pip install -e . changes that")
 
 
 def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]) -> bool:

@@ -2,20 +2,43 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+import mlp_cli
 
 DA = "np.matmul(dz, W.T, out=out)"
 
 
 def test_every_line_of_the_table_is_right_and_at_most_100_columns_wide(mlp):
     result = mlp("gradcheck", "--set", "network.hidden=[6]")
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0
     assert "WRONG" not in result.out
     assert result.out.endswith("\nAll 27 formulas and 24 networks are right.\n")
     assert max(map(len, result.out.splitlines())) <= 100
     assert sum("  ok" in line for line in result.out.splitlines()) == 27 + 24
     assert "784-6-10, along 5 random directions" in result.out
+
+
+def test_the_files_that_were_checked_are_named_and_others_here_are_not_taken_for_them(mlp):
+    place = Path(mlp_cli.__file__).resolve().parents[1]
+    names = [f"mlp_cli/nn/{name}.py" for name in ("layers", "loss", "network", "optim")]
+    result = mlp("gradcheck", "--set", "network.hidden=[6]")
+    assert result.err == f"checked in {place}: {', '.join(names)}\n"
+    Path("mlp_cli/nn").mkdir(parents=True)
+    Path(names[0]).write_text("# a copy that a student edits", "utf-8")
+    Path(names[1]).symlink_to(place / names[1])
+    result = mlp("gradcheck", "--set", "network.hidden=[6]")
+    assert result.err.splitlines()[1].startswith(f"note: {names[0]} here are other files, and were not checked; pip")
+
+
+def test_a_run_directory_is_a_configuration(train, mlp):
+    train("run", "--set", "network.activation=tanh")
+    assert "784-8-10, along" in mlp("gradcheck", "run").out
+    result = mlp("gradcheck", ".")
+    problem = ".: is neither a configuration nor a run directory: it has no config.toml"
+    assert (result.code, result.err) == (2, f"mlp: {problem}\n")
 
 
 def test_the_configured_network_is_marked(mlp):
@@ -34,7 +57,7 @@ def test_a_wrong_formula_is_named_on_its_line_and_on_stderr(mlp, spoilt):
     assert line.startswith("da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ")
     assert parts.startswith("∂L/∂θ, summed over parts")  # which m is wrong depends on how the batch is cut
     assert networks.count("WRONG") == 24
-    first, second = result.err.splitlines()
+    _, first, second = result.err.splitlines()
     # m = 5 times too small: the error is 1 − 1/5 of the larger one
     assert first.startswith("mlp: wrong: da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ in layers.linear_da: relative error 8.0e-01 at [")
     assert second == "mlp: 24 of 24 whole networks are wrong with it"
@@ -44,7 +67,7 @@ def test_a_wrong_network_of_right_formulas_is_named_on_stderr(mlp, spoilt):
     spoilt("proof/gradcheck", "0.1 * rng.standard_normal(b.shape)", "np.nan")
     result = mlp("gradcheck", "--set", "network.hidden=[6]", "--set", "training.dropout=0.5")
     assert result.code == 1
-    lines = result.err.splitlines()
+    _, *lines = result.err.splitlines()
     assert len(lines) == 24
     assert lines[0].startswith("mlp: wrong: 7-6-5-4, relu: dW⁽¹⁾: relative error nan at [")
     assert lines[-1].startswith("mlp: wrong: 784-6-10, tanh, label smoothing 0.1, dropout 0.5: direction: relative")
