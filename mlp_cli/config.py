@@ -198,7 +198,10 @@ def _assign(table: Table, assignment: str) -> None:
     except TOML_ERRORS as error:
         # A shell eats the quotes of network.activation="tanh", so a bare word or path is taken as a string.
         if not re.fullmatch(r"[A-Za-z./~][\w./~-]*", text):
-            raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value: {error}") from None
+            hint = f": {error}"
+            if re.fullmatch("[0-9]+(, ?[0-9]+)+", text):
+                hint = f"; did you mean '{key}=[{', '.join(re.findall('[0-9]+', text))}]'?"
+            raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value{hint}") from None
         value = text
     *sections, last = key.split(".")
     for section in sections:

@@ -110,6 +110,11 @@ def test_an_unknown_preset_is_an_error_with_a_guess():
         load_config("qick")
 
 
+def test_a_list_without_brackets_is_told_how_it_is_written():
+    with pytest.raises(ConfigError, match=r"; did you mean 'network.hidden=\[128, 64\]'\?$"):
+        load_config("default", ["network.hidden=128, 64"])
+
+
 def test_files_that_are_no_text_are_errors(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):

@@ -27,6 +27,7 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 
 @click.command("eval")
 @click.argument("model", required=False, type=click.Path())
+@click.option("--model", "option", hidden=True)
 @click.option(
     "--data",
     type=click.Path(),
@@ -48,6 +49,7 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 )
 def command(
     model: str | None,
+    option: str | None,
     data: str | None,
     split: str | None,
     by: str | None,
@@ -74,6 +76,8 @@ def command(
     from mlp_cli.model.find import find_model
     from mlp_cli.model.measure import measure
 
+    if option is not None:
+        raise click.UsageError(f"MODEL is an argument here: mlp eval {option}.")
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
     for path, option in ((errors, "--errors"), (predictions, "--predictions")):

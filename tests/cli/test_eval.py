@@ -316,3 +316,9 @@ def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data)
         f"refused            21.00% as no digit, below confidence {threshold:.3f}; {right:.2%} of the others are right"
     )
     assert line in mlp("eval", "strict.safetensors", "--data", data).out.splitlines()
+
+
+def test_a_model_given_as_an_option_is_told_where_it_belongs(mlp):
+    result = mlp("eval", "--model", "mnist")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "mlp: MODEL is an argument here: mlp eval mnist. See mlp eval --help\n"
