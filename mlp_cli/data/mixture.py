@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlp_cli.data.datasets import BUNDLED, Dataset, Part, is_of_pictures, load_dataset, sha256_of
+from mlp_cli.data.datasets import BUNDLED, Dataset, Part, Where, is_of_pictures, load_dataset, sha256_of
 from mlp_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,24 +29,31 @@ def load_mixture(
     if classes is None:
         classes = next((dataset.classes for dataset in loaded.values()), None) or labels_in(map(Path, places))
     datasets = [loaded.get(place) or load_dataset(part, place, classes, bar) for place in places]
-    for place, dataset in zip(places, datasets, strict=True):
-        if dataset.classes != tuple(classes):
-            raise DataError(f"{place}: has the classes {', '.join(dataset.classes)}, not {', '.join(classes)}")
-        if dataset.image_shape != datasets[0].image_shape:
-            (h, w), (first_h, first_w) = dataset.image_shape, datasets[0].image_shape
-            raise DataError(f"{place}: has images of {h}×{w} pixels, and {places[0]} of {first_h}×{first_w}")
+    return mixed(datasets, shares, tuple(where))
+
+
+def mixed(datasets: Sequence[Dataset], shares: Sequence[float], where: Where = None) -> Dataset:
+    """Data sets one after the other, as one whose `sources` have these shares in training. Raises DataError."""
+    first, *others = datasets
+    for dataset in others:
+        if dataset.classes != first.classes:
+            problem = f"has the classes {', '.join(dataset.classes)}, not {', '.join(first.classes)}"
+            raise DataError(f"{dataset.place}: {problem}, as {first.place}")
+        if dataset.image_shape != first.image_shape:
+            (h, w), (first_h, first_w) = dataset.image_shape, first.image_shape
+            raise DataError(f"{dataset.place}: has images of {h}×{w} pixels, and {first.place} of {first_h}×{first_w}")
     images, labels = np.concatenate([d.images for d in datasets]), np.concatenate([d.labels for d in datasets])
     return Dataset(
         name=" + ".join(dataset.name for dataset in datasets),
         images=images,
         labels=labels,
-        image_shape=datasets[0].image_shape,
-        classes=tuple(classes),
+        image_shape=first.image_shape,
+        classes=first.classes,
         sha256={
-            "images": sha256_of(images.reshape(-1, *datasets[0].image_shape)),
+            "images": sha256_of(images.reshape(-1, *first.image_shape)),
             "labels": sha256_of(labels.astype(np.uint8)),
         },
-        where=tuple(where),
+        where=where,
         mixture=tuple(d.sources[0]._replace(share=share) for d, share in zip(datasets, shares, strict=True)),
         left_out=tuple(left_out for dataset in datasets for left_out in dataset.left_out),
     )
