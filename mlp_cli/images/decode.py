@@ -42,7 +42,7 @@ UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     4: lambda p: p[::-1],
     5: lambda p: p.swapaxes(0, 1),
     6: lambda p: np.rot90(p, -1),
-    7: lambda p: np.rot90(p, -1)[:, ::-1],
+    7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
     8: lambda p: np.rot90(p),
 }
 
@@ -153,7 +153,7 @@ def _page(picture: Image.Image) -> Page:
     pixels = size[0] * size[1] if picture.info.get("progressive") else width * height
     each = max(BYTES_OF_MODE.get(picture.mode, 4), BYTES_OF_FORMAT.get(picture.format or "", 1))
     if pixels * each > MOST_BYTES or max(size) > LONGEST:
-        most = f"{MOST_BYTES // each / 1e6:.0f} megapixels or {LONGEST} on a side"
+        most = f"{MOST_BYTES // each // 10**6} megapixels or {LONGEST} on a side"
         raise ImageError(f"{size[0]}×{size[1]} pixels are too many; make the picture smaller, at most {most}")
     with _silent() if picture.format == "TIFF" else contextlib.nullcontext():
         picture.load()

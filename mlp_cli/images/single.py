@@ -87,7 +87,9 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
     side = marks.side[chosen].max()
     if side < LEAST_SIDE * min(sheet.levels.shape) or chosen.sum() > MOST_PIECES:
         return None
-    if sheet.inside is None and marks.at_border()[chosen].any():
+    left, top, right, bottom = around(marks.box[chosen])
+    from_end_to_end = right - left == sheet.levels.shape[1] or bottom - top == sheet.levels.shape[0]
+    if from_end_to_end or (sheet.inside is None and marks.at_border()[chosen].any()):
         return None
     if sheet.outline is not None:  # then there may be more digits beyond, in the shadow
         beyond = _look(page, found.ink.inverted)

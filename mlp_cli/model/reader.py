@@ -148,8 +148,14 @@ class Reader:
         return reading.rows
 
     def _answer(self, page: Page) -> Answer:
-        (answer,) = self._answers([prepare(page, self.inverted)])
-        return answer
+        digit = prepare(page, self.inverted)
+        (answer,) = self._answers([digit])
+        if digit.levels is None or answer.confidence < self.checkpoint.metadata.threshold:
+            return answer  # what looks like no digit would look like one in one position or another
+        from mlp_cli.images.turns import surer
+
+        best = surer(digit, answer.confidence, lambda images: self.probabilities(images).max(axis=1))
+        return answer if best is digit else self._answers([best])[0]
 
     def _rows(self, page: Page) -> list[list[Answer]]:
         from mlp_cli.images.digits import as_it_is

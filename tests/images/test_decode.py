@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import decode, decode_all
@@ -267,3 +267,65 @@ def test_warnings_of_others_are_theirs_between_two_pages():
     next(found)
     with pytest.warns(UserWarning, match="of ours"):
         warnings.warn("of ours", stacklevel=1)
+
+
+def test_an_eps_named_as_a_png_starts_no_program(tmp_path, monkeypatch):
+    """Pillow would start Ghostscript for it."""
+    path = tmp_path / "innocent.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
+    monkeypatch.setattr("subprocess.check_call", lambda *args, **options: pytest.fail("a program was started"))
+    with pytest.raises(ImageError, match="is not a picture in a format that mlp reads"):
+        decode(path)
+
+
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "JPEG2000", "ICNS"])
+def test_formats_that_nobody_sends_are_not_read(kind):
+    with pytest.raises(ImageError, match="is not a picture in a format that mlp reads"):
+        decode(saved(Image.new("RGB", (64, 64)), kind))
+
+
+@pytest.mark.parametrize(("noted", "turned"), [((30, 20), True), ((20, 30), False), (None, True)])
+def test_an_exif_orientation_is_stale_if_the_pixels_were_turned_since(grey, noted, turned):
+    """The camera noted the width and height of what it stored."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    if noted:
+        exif.get_ifd(0x8769)[0xA002], exif.get_ifd(0x8769)[0xA003] = noted
+    page = decode(saved(Image.fromarray(grey), "JPEG", exif=exif, quality=95)).levels
+    assert page.shape == ((30, 20) if turned else (20, 30))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_exif_orientation_is_that_of_pillow(grey, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(Image.fromarray(grey), "PNG", exif=exif)
+    np.testing.assert_array_equal(decode(file).levels, np.asarray(ImageOps.exif_transpose(Image.open(file))))
+
+
+def test_colours_are_kept_and_grey_in_three_channels_is_grey(grey):
+    colours = np.stack([grey, grey, 255 - grey], axis=-1)
+    assert decode(saved(Image.fromarray(colours))).pixels.shape == (20, 30, 3)
+    assert decode(saved(Image.fromarray(np.stack([grey] * 3, axis=-1)))).pixels.shape == (20, 30)
+
+
+def test_a_large_picture_is_reduced_strip_by_strip_to_the_mean_of_its_pixels():
+    rng = np.random.default_rng(0)
+    levels = np.kron(rng.integers(0, 256, (150, 84)), np.ones((30, 30))).astype(np.uint8)  # 4500 × 2520
+    page = decode(saved(Image.fromarray(levels), compress_level=0))
+    assert page.scale == 4500 / 1500
+    np.testing.assert_array_equal(page.levels, levels[1::3, 1::3])
+    for mode, kind in [("RGB", "PNG"), ("P", "GIF"), ("RGBA", "PNG"), ("F", "TIFF")]:
+        assert decode(saved(Image.fromarray(levels).convert(mode), kind)).levels.shape == (1500, 840)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "megapixels"), [("RGB", "PNG", 80), ("RGB", "WEBP", 26), ("I;16", "PNG", 160)]
+)
+def test_what_a_picture_may_take_is_a_number_of_bytes(monkeypatch, mode, kind, megapixels):
+    """320 MB; WebP's decoder has copies of its own."""
+    picture = Image.new(mode, (8, 8)) if mode != "I;16" else Image.fromarray(np.zeros((8, 8), np.uint16))
+    file = saved(picture, kind)
+    monkeypatch.setattr("PIL.Image.Image.size", (megapixels * 1000 + 1000, 1000), raising=False)
+    with pytest.raises(ImageError, match=rf"at most {megapixels} megapixels"):
+        decode(file)

@@ -116,3 +116,38 @@ def test_pages_of_a_few_pixels_are_read_or_refused(read, turned):
     for levels in [np.uint8([[206], [20], [190], [193], [192]]), *pages]:
         with contextlib.suppress(ImageError):
             read(Page(levels.T if turned else levels))
+
+
+def underlined(top, left, right, height=6):
+    """A bar like a 1 from (100, 40) to (112, 160) with a line below."""
+    page = np.full((240, 220), 240, np.uint8)
+    page[40:160, 100:112] = 20
+    page[top : top + height, left:right] = 20
+    return prepare(Page(page)).box
+
+
+def test_an_underline_is_no_part_of_a_digit():
+    alone = (100, 40, 112, 160)
+    assert underlined(172, 80, 132) == alone  # 10 % of the digit's height below it
+    assert underlined(164, 80, 132) == (80, 40, 132, 170)  # 3 %: the foot of a 1
+    assert underlined(172, 104, 150) == (100, 40, 150, 178)  # not to both sides
+    assert underlined(172, 80, 132, height=16) == (80, 40, 132, 188)  # as thick as that is a stroke
+
+
+def test_fragments_are_near_and_large_enough():
+    def box(distance, size):
+        page = np.full((240, 260), 240, np.uint8)
+        page[40:160, 100:112] = 20
+        page[60 : 60 + size, 112 + distance : 112 + distance + size] = 20
+        return prepare(Page(page)).box[2]
+
+    assert box(22, 12) == 112 + 22 + 12  # NEAR is 24 pixels, and DUST 9.6
+    assert box(26, 12) == 112
+    assert box(22, 8) == 112
+
+
+def test_the_digit_is_the_one_in_the_middle_rather_than_a_larger_one_at_the_border():
+    page = np.full((300, 300), 240, np.uint8)
+    page[110:190, 145:157] = 20
+    page[0:120, 0:14] = 20  # at the border
+    assert prepare(Page(page)).box == (145, 110, 157, 190)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlp_cli.images.decode import Page
-from mlp_cli.images.ink import find_ink, is_dark_ink, otsu_threshold
+from mlp_cli.images.ink import find_ink, grey, is_dark_ink, otsu_threshold, thumbnail
 from mlp_cli.images.sheet import whole
 
 
@@ -96,3 +96,37 @@ def test_of_a_large_page_a_smaller_one_is_made_and_its_scale_kept():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 3)])
 def test_pages_of_any_shape_are_looked_at(shape):
     find_ink(np.uint8(np.random.default_rng(0).integers(0, 256, shape)))
+
+
+def coloured(paper, ink):
+    """A ring of one colour on paper of another, with noise of 2 levels, (120, 120, 3)."""
+    _, is_ink = page(230.0, 40.0)
+    levels = np.where(is_ink[..., None], ink, paper) + np.random.default_rng(0).normal(0, 2, (SIDE, SIDE, 3))
+    return np.uint8(np.clip(levels, 0, 255)), is_ink
+
+
+def test_colours_of_equal_luminance_are_told_apart():
+    """0.299 · 230 + 0.587 · 90 + 0.114 · 90 = 131.9 = 0.299 · 70 + 0.587 · 166 + 0.114 · 118."""
+    pixels, is_ink = coloured((230, 90, 90), (70, 166, 118))
+    assert abs(float(thumbnail(np.asarray(Page(pixels).levels), 1)[0, 0]) - 132) < 2
+    assert find_ink(Page(pixels).levels) is None
+    found = find_ink(grey(pixels))
+    assert (found.mask != is_ink).mean() < 0.01
+
+
+def test_luminance_is_looked_at_where_it_differs():
+    pixels, _ = coloured((250, 240, 220), (30, 40, 90))
+    np.testing.assert_allclose(grey(pixels).astype(int), Page(pixels).levels, atol=1)
+
+
+def test_noise_of_colours_is_not_made_larger():
+    """The best direction is a unit vector: noise of 2 levels stays noise of 2 levels."""
+    noise = np.uint8(np.random.default_rng(0).normal(128, 2, (SIDE, SIDE, 3)))
+    assert grey(noise).std() < 3
+
+
+@pytest.mark.parametrize(("contrast", "is_blank"), [(16, True), (34, False)])
+def test_ink_needs_a_contrast(contrast, is_blank):
+    """LEAST_CONTRAST is 24 of 255, as a share of the light that there is, here 235."""
+    levels, _ = page(235.0, 235.0 - contrast)
+    assert (find_ink(levels, inverted=True) is None) == is_blank

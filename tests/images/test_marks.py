@@ -183,3 +183,27 @@ def test_frames_within_frames_are_looked_for_a_limited_time():
         mask[i : SIDE - i, i : SIDE - i] = True
         mask[i + 1 : SIDE - 1 - i, i + 1 : SIDE - 1 - i] = False
     assert len(erased(mask)[1]) == 30
+
+
+def test_a_ring_around_a_mark_is_told_from_a_digit_with_something_in_it():
+    digit = ring((110, 90, 190, 210))  # 120 of 260 pixels
+    rings = Marks.of(ring((40, 20, 260, 280)) | digit).rings()
+    assert sorted(rings) == [False, True]
+    small = ring((140, 110, 160, 190), 6)  # 80 of 260 pixels: the bar or dot in a zero
+    assert not Marks.of(ring((40, 20, 260, 280)) | small).rings().any()
+
+
+def test_a_ring_may_be_open_but_not_as_wide_as_a_c():
+    digit = ring((110, 90, 190, 210))
+    for gap, is_ring in [(20, True), (200, False)]:  # of 260 pixels, seen from 110 away
+        circle = ring((40, 20, 260, 280), 6)
+        circle[150 - gap // 2 : 150 + gap // 2, 200:] = False
+        assert Marks.of(circle | digit).rings().any() == is_ring
+
+
+def test_some_of_the_pieces_are_what_they_were():
+    marks = Marks.of(np.array([[1, 0, 0], [0, 0, 0], [1, 0, 1]], bool))
+    only = marks.only(np.array([True, False, True]))
+    assert only.box.tolist() == [marks.box[0].tolist(), marks.box[2].tolist()]
+    assert [int((only.labels == i).sum()) for i in (1, 2, 3)] == [1, 1, 0]
+    assert only.pixels(np.array([False, True])).sum() == 1

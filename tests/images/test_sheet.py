@@ -1,0 +1,148 @@
+"""Sheets, cards and screens in a larger scene: where they are found, and where nothing is one."""
+
+import cv2
+import numpy as np
+import pytest
+from pages import PAPER, on_desk, page
+
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.images.decode import Page
+from mlp_cli.images.sheet import sheets, whole
+from mlp_cli.images.single import find_marks, find_one
+
+
+def scene(corners, inside=230.0, outside=90.0, ink=None):
+    """A picture (300, 400) of a polygon, and on it a bar of `ink` from (190, 110) to (205, 190)."""
+    picture = np.full((300, 400), float(outside))
+    cv2.fillPoly(picture, [np.array(corners, np.int32)], float(inside))
+    if ink is not None:
+        picture[110:190, 190:205] = ink
+    return np.uint8(np.clip(picture + np.random.default_rng(0).normal(0, 2, picture.shape), 0, 255))
+
+
+SQUARE = [(110, 60), (290, 60), (290, 240), (110, 240)]
+TILTED = [(120, 50), (300, 70), (280, 250), (100, 230)]
+
+
+def found(picture):
+    return list(sheets(whole(Page(picture))))
+
+
+@pytest.mark.parametrize("corners", [SQUARE, TILTED])
+@pytest.mark.parametrize(("inside", "outside"), [(230, 90), (90, 230), (230, 210)])
+def test_the_corners_of_a_sheet_are_found(corners, inside, outside):
+    (sheet,) = found(scene(corners, inside, outside))
+    height, width = sheet.levels.shape
+    ends = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], float)
+    mapped = cv2.perspectiveTransform(ends, sheet.to_picture)[0]
+    # 3 % of its sides are cut off
+    middle = np.mean(corners, axis=0)
+    expected = middle + (np.array(corners) - middle) / 1.06
+    assert np.abs(mapped - expected).max() < 5
+
+
+def test_a_tilted_sheet_is_made_level():
+    (sheet,) = found(scene(TILTED, ink=30))
+    height, width = sheet.levels.shape
+    assert abs(width / height - 1) < 0.05  # its sides are √(180² + 20²) both
+    digit = find_one(Page(scene(TILTED, ink=30)))
+    assert "sheet found" in digit.actions
+    assert digit.inverted
+    # the box in the picture is around the bar, and its corners lean by 6.3°, so it is 9 wider and 2 higher
+    assert np.abs(np.subtract(digit.box, (186, 109, 209, 191))).max() <= 8
+
+
+def test_polarity_is_that_of_the_sheet_whatever_lies_around():
+    for inside, outside, ink, inverted in [(230, 90, 30, True), (90, 230, 200, False), (60, 20, 180, False)]:
+        digit = find_one(Page(scene(SQUARE, inside, outside, ink)))
+        assert digit.inverted == inverted
+        assert np.abs(np.subtract(digit.box, (190, 110, 205, 190))).max() <= 3
+
+
+@pytest.mark.parametrize("step", [6, 30])
+def test_a_step_in_level_makes_a_sheet_and_a_small_one_none(step):
+    assert len(found(scene(SQUARE, 200, 200 - step))) == (step > 8)
+
+
+def test_a_line_around_is_no_sheet():
+    picture = np.full((300, 400), 230, np.uint8)
+    cv2.rectangle(picture, (110, 60), (290, 240), 60, 3)
+    assert found(picture) == []
+
+
+def test_a_round_patch_is_no_sheet():
+    picture = np.full((300, 400), 90, np.uint8)
+    cv2.ellipse(picture, (200, 150), (130, 100), 0, 0, 360, 230, -1)
+    assert found(picture) == []
+
+
+def test_a_small_patch_is_no_sheet():
+    """6 % of the picture would be 85 × 85 pixels."""
+    assert found(scene([(150, 100), (210, 100), (210, 160), (150, 160)])) == []
+    assert len(found(scene([(150, 100), (250, 100), (250, 200), (150, 200)]))) == 1
+
+
+def test_an_empty_sheet_is_ink():
+    digit = find_one(Page(scene([(160, 40), (230, 40), (230, 260), (160, 260)])))
+    assert "sheet found" not in digit.actions
+    assert not digit.inverted
+
+
+def test_ink_that_goes_over_the_edge_makes_no_sheet():
+    """Half of the page lies in a shadow; the bar goes on from the light into it."""
+    picture = np.full((300, 400), 230.0)
+    picture[140:200, 120:280] = 70
+    picture[:, 200:] *= 0.4
+    assert "sheet found" not in find_marks(Page(np.uint8(picture))).actions
+
+
+def test_digits_beyond_the_edge_make_it_that_of_a_shadow():
+    picture = np.full((300, 400), 230.0)
+    for left in (60, 130, 260, 330):
+        picture[110:190, left : left + 14] = 60
+    picture[:, 200:] *= 0.4
+    found = find_marks(Page(np.uint8(picture)))
+    assert "sheet found" not in found.actions
+    assert len(found.marks) >= 4
+    picture[:, 240:] = 90  # the same without: a sheet
+    assert "sheet found" in find_marks(Page(np.uint8(picture))).actions
+
+
+def test_a_sheet_that_is_cut_by_the_border_is_turned_level():
+    """A card turned by 20°, of which three corners lie beyond the picture."""
+    card = np.full((700, 700), 230.0)
+    card[290:410, 340:360] = 40
+    matrix = cv2.getRotationMatrix2D((350, 350), 20, 1)
+    matrix[:, 2] += (-70, -130)
+    picture = cv2.warpAffine(card, matrix, (400, 420), borderValue=90)
+    assert (picture < 100).any()
+    digit = find_one(Page(np.uint8(picture)))
+    if "sheet found" in digit.actions:
+        rows = np.flatnonzero((digit.image > 128).any(axis=1))
+        columns = np.flatnonzero((digit.image > 128).any(axis=0))
+        assert len(rows) >= 18
+        assert len(columns) <= 6  # an upright bar; at 20° it would be 9 wide
+
+
+def test_of_sheets_on_each_other_the_smallest_that_holds_the_digit_is_read():
+    """A screen on a wall, a window on the screen, and a title bar with something in it, too."""
+    picture = np.full((600, 800), 150, np.uint8)
+    picture[60:540, 80:720] = 40
+    picture[90:120, 100:700] = 200
+    picture[98:112, 120:126] = 20
+    picture[160:500, 140:660] = 235
+    picture[240:420, 380:410] = 20
+    digit = find_one(Page(picture))
+    assert digit.box == pytest.approx((380, 240, 410, 420), abs=4)
+    assert digit.inverted
+
+
+@pytest.mark.parametrize("desk", [40, 80, 120, 160, 200])
+@pytest.mark.parametrize("share", [0.4, 0.55, 0.75, 0.92])
+def test_a_page_on_a_desk_gives_the_box_of_the_page_alone(desk, share):
+    sheet = page(load_dataset("test").images[1].reshape(28, 28), np.random.default_rng(0))
+    digit = find_one(Page(on_desk(sheet, np.random.default_rng(1), desk, share, 10)))
+    assert "sheet found" in digit.actions
+    own = find_one(Page(sheet))
+    assert np.abs(digit.image.astype(int) - own.image).mean() < 22  # a tilt that is left over moves the edges
+    assert PAPER == 235

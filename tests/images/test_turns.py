@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from pages import page
+
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.images.decode import Page
+from mlp_cli.images.digits import prepare
+from mlp_cli.images.turns import DEGREES, surer, turned
+
+
+@pytest.fixture(scope="module")
+def seven():
+    return page(load_dataset("test").images[0].reshape(28, 28), np.random.default_rng(0))
+
+
+def likes(*confident):
+    """A network that has 0.9 for the position of so many degrees, each with its own, and 0.1 for the others."""
+    return lambda images: np.array([dict(confident).get(degrees, 0.1) for degrees in DEGREES])
+
+
+@pytest.mark.parametrize("quarters", [1, -1])
+def test_turned_by_a_quarter_is_the_digit_of_the_page_turned_back(seven, quarters):
+    upright = prepare(Page(seven)).image.astype(int)
+    lying = prepare(Page(np.rot90(seven, quarters)))
+    back = turned(lying, -90 * quarters)
+    assert np.abs(back.image - upright).mean() < 9  # the centre of mass may fall into another pixel
+    assert np.abs(turned(lying, 90 * quarters).image - upright).mean() > 25
+    assert back.box == lying.box
+
+
+def test_a_digit_is_turned_if_the_network_is_surer_by_a_margin_and_that_is_said(seven):
+    digit = prepare(Page(seven))
+    best = surer(digit, 0.6, likes((-90, 0.95), (20, 0.85)))
+    assert "turned by -90°" in best.actions
+    np.testing.assert_array_equal(best.image, turned(digit, -90).image)
+
+
+@pytest.mark.parametrize(("upright", "other"), [(0.6, 0.79), (0.75, 0.94), (0.9, 1.0), (0.99, 1.0)])
+def test_upright_is_preferred(seven, upright, other):
+    digit = prepare(Page(seven))
+    assert surer(digit, upright, likes((90, other))) is digit
+
+
+def test_an_mnist_image_is_never_turned():
+    digit = prepare(Page(load_dataset("test").images[0].reshape(28, 28)))
+    assert surer(digit, 0.3, likes((90, 1.0))) is digit
