@@ -1,7 +1,7 @@
 """From a page to the rows of writing on it: which ink belongs together, and where ink that touches may be cut."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -37,13 +37,17 @@ FAINT = 0.6  # of the ink's full level: what is fainter was not written
 @dataclass(frozen=True)
 class Piece:
     """Ink that may be a digit, several that touch, or a part of one: its `levels` (h, w), 0 to 1, and nobody else's;
-    `box` (left, top, right, bottom) where it is on the sheet; `is_small`, whether it can be no more than a sign."""
+    `box` (left, top, right, bottom) where it is on the sheet; `sign`, why it can be no more than a sign, or None."""
 
     levels: Levels
     box: Boxes
-    is_small: bool = False
+    sign: str | None = None
     crossed: float = 0.0  # widths of the pen of ink that the cut on its left crosses
 
+
+TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
+# A slash is so much taller than the digits, so many times as long as wide, and leans by so much (tangent; 15°).
+SLASH_TALL, SLASH_SLIM, SLASH_LEAN = 1.06, 6.0, 0.27
 
 CUTS = 12  # of a piece at most
 WORKING_HEIGHT = 40  # pixels; cuts are looked for at that scale
@@ -94,9 +98,9 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
     boxes = np.array([around(marks.box[group == g]) for g in range(group.max() + 1)])
     rows = _rows(boxes)
     group, rows = _with_signs(marks, group, boxes, rows, signs, height)
-    pieces = [_piece(found, group, g, g >= len(boxes)) for g in range(group.max() + 1)]
+    pieces = [_piece(found, group, g, TOO_SMALL if g >= len(boxes) else None) for g in range(group.max() + 1)]
     actions = tuple(found.actions + dropped(group < 0))
-    return Writing([[pieces[g] for g in row] for row in rows], height, pen, found, actions)
+    return Writing([_with_slashes([pieces[g] for g in row]) for row in rows], height, pen, found, actions)
 
 
 def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
@@ -265,7 +269,31 @@ def _rows(boxes: Boxes) -> list[list[int]]:
     return [members[np.argsort(centres[members, 0])].tolist() for members in rows]
 
 
-def _piece(found: Found, group: NDArray[np.int_], g: int, is_small: bool) -> Piece:
+def _with_slashes(row: list[Piece]) -> list[Piece]:
+    """A row whose slashes are signs: straight strokes that lean to the right and are taller than the digits. Nothing
+    else tells them from a 1."""
+    heights = [piece.levels.shape[0] for piece in row if not piece.sign]
+    if len(heights) < 2:
+        return row
+    usual = sorted(heights)[(len(heights) - 1) // 2]
+    return [
+        replace(piece, sign=SLASH)
+        if not piece.sign and piece.levels.shape[0] >= SLASH_TALL * usual and _is_leaning_stroke(piece.levels)
+        else piece
+        for piece in row
+    ]
+
+
+def _is_leaning_stroke(levels: Levels) -> bool:
+    """Whether ink is a straight stroke that leans to the right, by its second moments."""
+    y, x = np.nonzero(levels > 0.5)
+    xx, yy, xy = x.var(), y.var(), ((x - x.mean()) * (y - y.mean())).mean()
+    spread = np.hypot((xx - yy) / 2, xy)
+    along, across = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread
+    return bool(along >= SLASH_SLIM**2 * max(across, 1 / 12) and -xy >= SLASH_LEAN * yy)
+
+
+def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> Piece:
     """The Piece of a group, with the soft edges of its strokes."""
     box = around(found.marks.box[group == g])
     left, top, right, bottom = box
@@ -273,7 +301,7 @@ def _piece(found: Found, group: NDArray[np.int_], g: int, is_small: bool) -> Pie
     labels = found.marks.labels[top:bottom, left:right]
     mask = np.append(-1, group)[labels] == g
     soft = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
-    return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, is_small)
+    return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, sign)
 
 
 def cut(piece: Piece, height: float, pen: float) -> list[Piece]:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Picture: TypeAlias = Union[str, "os.PathLike[str]", bytes, "Image.Image", NDArray[np.uint8]]
 
 
+# A page of print or specks is refused as a whole: more marks than these, and than this share of all, are no digits.
+MOST_REFUSED, SHARE_REFUSED = 40, 0.25
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the network reads in one mark on a picture.
@@ -165,20 +169,25 @@ class Reader:
         whole = as_it_is(page, self.inverted)
         if whole:
             return [self._answers([whole])]
-        rows = RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
-        return [
-            [self._judged(stretch.digit, stretch.probabilities, stretch.is_small) for stretch in row] for row in rows
+        rows = [
+            [self._judged(stretch.digit, stretch.probabilities, stretch.sign) for stretch in row]
+            for row in RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
         ]
+        reasons = [answer.reason for row in rows for answer in row]
+        refused = len(reasons) - reasons.count(None)
+        if refused > MOST_REFUSED and refused > SHARE_REFUSED * len(reasons):
+            raise ImageError(f"has nothing like rows of digits on it: {refused} of {len(reasons)} marks are none")
+        return rows
 
     def _answers(self, digits: Sequence[Digit]) -> list[Answer]:
         probabilities = self.probabilities(np.stack([digit.image for digit in digits])).tolist()
         return [self._judged(digit, y) for digit, y in zip(digits, probabilities, strict=True)]
 
-    def _judged(self, digit: Digit, probabilities: list[float], is_small: bool = False) -> Answer:
+    def _judged(self, digit: Digit, probabilities: list[float], sign: str | None = None) -> Answer:
         confidence = max(probabilities)
         name = self.classes[probabilities.index(confidence)]
-        reason = "is too small for a digit" if is_small else None
-        if not is_small and confidence < self.threshold:
+        reason = sign
+        if not sign and confidence < self.threshold:
             # Confidence is rounded down, lest it seem to reach the threshold.
             if confidence < self.checkpoint.metadata.threshold:
                 reason = f"looks like no digit: best guess {name} at {math.floor(1e2 * confidence) / 1e2:.2f}"

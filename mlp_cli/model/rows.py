@@ -32,14 +32,14 @@ Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) 
 @dataclass(frozen=True)
 class Stretch:
     """Parts of a row from number `start` up to `stop`, taken as one digit: the probabilities of its classes, and what
-    it costs in nats. `is_small` if it can be no more than a sign."""
+    it costs in nats; `sign`, why it can be no more than a sign, or None."""
 
     start: int
     stop: int
     digit: Digit
     probabilities: list[float]
     cost: float
-    is_small: bool = False
+    sign: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RowReader:
 
     def _row(self, row: Sequence[Piece], wholes: list[Stretch]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
-        unsure = [not whole.is_small and max(whole.probabilities) < SURE for whole in wholes]
+        unsure = [not whole.sign and max(whole.probabilities) < SURE for whole in wholes]
         if not any(unsure):
             return wholes
         height, questions, starts = self.writing.height, list[_Question](), [0]
@@ -104,7 +104,7 @@ class RowReader:
         is_slim = question.is_part and _width(question.pieces) < SLIM * self.writing.height
         if is_slim and self.classes[probabilities.index(max(probabilities))] != "1":
             cost = math.inf
-        return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].is_small)
+        return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:

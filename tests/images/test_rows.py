@@ -21,7 +21,7 @@ def mnist():
 
 def rows(levels):
     """What stands on a page, by rows: a letter a piece, . for one that can be no more than a sign."""
-    return ["".join("." if piece.is_small else "d" for piece in row) for row in find_rows(Page(levels)).rows]
+    return ["".join("." if piece.sign else "d" for piece in row) for row in find_rows(Page(levels)).rows]
 
 
 def sheet(height=300, width=600):
@@ -123,6 +123,20 @@ def test_a_break_in_a_stroke_is_no_sign():
     page[:, 156:176] = 235
     page[110:125, 168:185] = 40  # as far away as the pen is wide
     assert rows(page) == ["d.d"]
+
+
+@pytest.mark.parametrize(
+    ("over", "lean", "bend", "seen"),
+    [(12, 45, 0, "d.d"), (0, 45, 0, "ddd"), (12, 8, 0, "ddd"), (12, 45, 40, "ddd")],
+    ids=["taller and leaning", "no taller", "upright", "bent"],
+)
+def test_a_slash_is_straight_and_leans_and_is_taller_than_digits(over, lean, bend, seen):
+    page = sheet()
+    ring(page, 130)
+    ring(page, 330)
+    stroke = [(230 - lean, 190 + over), (230 - bend, 140), (230 + lean, 90 - over)]
+    cv2.polylines(page, [np.int32(stroke)], False, 40, 12)
+    assert rows(page) == [seen]
 
 
 def test_rows_may_climb_and_are_read_from_the_top():

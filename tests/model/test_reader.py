@@ -222,3 +222,19 @@ def test_the_example_of_the_readme_is_true(monkeypatch):
     (example,) = re.findall(r"```python\n(import mlp_cli\n.*?)```", (root / "README.md").read_text("utf-8"), re.DOTALL)
     assert "reader.read_rows" in example
     exec(example, {})
+
+
+@pytest.mark.parametrize(("points", "refused"), [(36, False), (44, True)])
+def test_a_page_of_specks_is_refused_in_one_line(mlp, tmp_path, points, refused):
+    """Strokes as 1s stand in rows, each with a point behind it."""
+    page = np.full((500, 1600), 235, np.uint8)
+    for i in range(points):
+        x, y = 30 + i % 22 * 70, 60 + i // 22 * 200
+        page[y : y + 80, x : x + 10] = 40
+        page[y + 70 : y + 80, x + 35 : x + 45] = 40
+    Image.fromarray(page).save(tmp_path / "specks.png")
+    result = mlp("predict", "--split", "specks.png")
+    lines = [line for line in result.err.splitlines() if line.startswith("mlp: ")]
+    assert (result.code, len(lines)) == (1, 1)
+    assert ("nothing like rows of digits on it" in lines[0]) == refused
+    assert (result.out == "specks.png\t-\t-\n") == refused

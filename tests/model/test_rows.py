@@ -48,7 +48,7 @@ def test_strings_are_read(reader, mnist):
     assert np.mean(read) >= 0.95
 
 
-@pytest.mark.parametrize("which", list(".,-:"))
+@pytest.mark.parametrize("which", list(".,-:/"))
 def test_a_string_with_a_sign_is_never_digits_alone(reader, mnist, which):
     rng = np.random.default_rng(1)
     right = 0
@@ -96,7 +96,7 @@ def read(writing, oracle, threshold=0.5):
     rows = RowReader(writing, oracle, DIGITS).rows()
     return "|".join(
         "".join(
-            "?" if one.is_small or max(one.probabilities) < threshold else str(int(np.argmax(one.probabilities)))
+            "?" if one.sign or max(one.probabilities) < threshold else str(int(np.argmax(one.probabilities)))
             for one in row
         )
         for row in rows
