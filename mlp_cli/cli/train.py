@@ -53,7 +53,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a network on MNIST.
+    """Train a network on MNIST, or on your own labelled pictures.
 
     CONFIG is a preset (plain, quick, default, accurate, best, large), a TOML file, or a run directory, whose
     configuration it takes; without one, default.
