@@ -2,8 +2,8 @@
 
     python benchmarks/step.py --batch 128
 
-Microseconds on one BLAS thread, medians over the steps of three epochs. "the rest" is what a step takes beside these
-functions: Python, the batch's labels, the count of right answers, the learning rate.
+Microseconds on one thread, medians over the steps of three epochs. "the rest" is what a step takes beside these
+functions: Python, which pixels are blank, the sum of the parts, the count of right answers, the learning rate.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import mlp_cli.training.loop as loop
 from mlp_cli.blas import limit_threads
 from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.training.data import Data
 from mlp_cli.training.state import State
 
 WATCHED = [  # where a function is looked up, its name there, and what to show for it
@@ -30,9 +31,9 @@ WATCHED = [  # where a function is looked up, its name there, and what to show f
     (model, "linear_dW", "dW"),
     (model, "linear_da", "da"),
     (model, "linear_db", "db"),
-    (loop, "log_softmax", "log-softmax"),
-    (loop, "cross_entropy_dz", "dz = ŷ − y"),
-    (loop, "cross_entropy", "loss"),
+    (model, "log_softmax", "log-softmax"),
+    (model, "cross_entropy_dz", "dz = ŷ − y"),
+    (model, "cross_entropy", "loss"),
 ]
 
 
@@ -40,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=128)
     batch = parser.parse_args().batch
-    limit_threads(1)
+    limit_threads()
     taken, steps = Counter(), []  # seconds by what is shown: of the present step, of each finished one
 
     def timed(function, shown):
@@ -56,7 +57,7 @@ def main():
         setattr(module, name, timed(getattr(module, name), shown))
 
     config = load_config("plain", [f"training.batch_size={batch}"], epochs=4)
-    data = loop.Data.split(load_dataset("train"), config)
+    data = Data.split(load_dataset("train"), config)
     state = State.new(config, data)
     activation = state.network.activation
     state.network.activation = activation._replace(g=timed(activation.g, "ReLU"), dz=timed(activation.dz, "dz of ReLU"))
@@ -70,7 +71,7 @@ def main():
         taken.clear()
         last = time.perf_counter()
 
-    for record in loop.fit(state, data, config, after_step):
+    for record in loop.fit(state, data, config, after_step, threads=1):
         if record.epoch == 1:  # the first one makes buffers
             steps.clear()
 

@@ -1,4 +1,4 @@
-"""What warps cost: per minibatch against the training step on it, per epoch with and without the background thread.
+"""What warps cost: per minibatch against the training step on it, per epoch on one thread and on two.
 
     python benchmarks/warps.py
 
@@ -12,7 +12,7 @@ import numpy as np
 import threadpoolctl
 
 from mlp_cli.config import load_config
-from mlp_cli.data.batches import to_inputs
+from mlp_cli.data.batches import MAPS, to_inputs
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.nn import MLP, Nesterov, Parameters, cross_entropy_dz, log_softmax
@@ -50,33 +50,39 @@ def batches(dataset):
 
     print("| groups | draw the maps, µs | warp, µs | step, µs | both / step |\n|---|---|---|---|---|")
     for groups in (1, 2, 4, 8):
-        warp = Warp((28, 28), STRENGTHS, groups)
-        maps = warp.draw(rng)
-        draw, apply, whole = microseconds(
-            [lambda w=warp: w.draw(rng), lambda w=warp, m=maps: to_inputs(w.apply(m, images, out), out=out), step]
+        warp, n = Warp((28, 28), STRENGTHS, groups), max(1, MAPS // groups) * groups
+        bounds = [BATCH * group // groups for group in range(groups + 1)]
+        maps = warp.maps(warp.draw(rng, groups), np.ones(groups))
+        apart, rooms = list(zip(maps, bounds, bounds[1:], strict=False)), {}
+        many, apply, whole = microseconds(
+            [
+                lambda w=warp, n=n: w.maps(w.draw(rng, n), np.ones(n)),
+                lambda w=warp, a=apart, r=rooms: to_inputs(w.apply(a, images, out, r), out=out),
+                step,
+            ]
         )
+        draw = many * groups / n  # so many are made at a time
         print(f"| {groups} | {draw:.0f} | {apply:.0f} | {whole:.0f} | {(draw + apply) / whole:.2f} |")
 
 
 def epochs(dataset):
-    print("\n| batch | groups | in the loop, s | by a thread, s | thread / loop | thread / plain epoch |")
+    print("\n| batch | groups | one thread, s | two threads, s | two / one | one / plain epoch |")
     print("|---|---|---|---|---|---|")
-    for batch_size in (128, 256):
+    for batch_size in (128, 256, 512):
         plain = None
         for groups in (0, 2, 4):
             warps = [f"augmentation.{name}={value}" for name, value in STRENGTHS._asdict().items()] if groups else []
             sets = [f"training.batch_size={batch_size}", *warps, f"augmentation.groups={max(groups, 1)}"]
-            config = load_config("quick", sets, epochs=8)
+            config = load_config("quick", [*sets, "training.skip_easy=0"], epochs=8)
             data = Data.split(dataset, config)
-            runs = [fit(State.new(config, data), data, config, in_background=thread) for thread in (False, True)]
+            runs = [fit(State.new(config, data), data, config, threads=threads) for threads in (1, 2)]
             seconds = [[], []]
             for _ in range(config.training.epochs):  # by turns
                 for taken, run in zip(seconds, runs, strict=True):
                     taken.append(next(run).seconds)
-            loop, thread = map(statistics.median, seconds)
-            plain = plain or loop
-            ratios = f"{thread / loop:.2f} | {thread / plain:.2f}"
-            print(f"| {batch_size} | {groups} | {loop:.3f} | {thread:.3f} | {ratios} |")
+            one, two = map(statistics.median, seconds)
+            plain = plain or one
+            print(f"| {batch_size} | {groups} | {one:.3f} | {two:.3f} | {two / one:.2f} | {one / plain:.2f} |")
 
 
 if __name__ == "__main__":

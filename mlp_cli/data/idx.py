@@ -8,11 +8,11 @@ import gzip
 import math
 import os
 import struct
-import zlib
 from io import BufferedReader
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import gzip_ng, zlib_ng
 
 from mlp_cli.errors import DataError
 
@@ -30,9 +30,9 @@ def read_idx(path: str | os.PathLike[str], dimensions: int) -> NDArray[np.uint8]
     try:
         with open(path, "rb") as file:
             is_gzip = file.read(2) == GZIP_MAGIC
-        with gzip.open(path) if is_gzip else open(path, "rb") as content:
+        with gzip_ng.open(path) if is_gzip else open(path, "rb") as content:  # type: ignore[no-untyped-call]
             return _read(content, path, dimensions)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib_ng.error) as error:  # type: ignore[misc]  # its stubs forget the base
         raise DataError(f"{path}: the gzip data is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None

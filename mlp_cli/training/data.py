@@ -49,8 +49,8 @@ class Data:
 
     def mean_input(self) -> NDArray[np.float32]:
         """The mean of the images for training, as inputs of the network: (pixels,)."""
-        times = np.bincount(self.examples.indices, minlength=len(self.dataset))  # an image may come in repeatedly
-        total = np.zeros(self.dataset.images.shape[1], np.int64)
-        for number in np.unique(times[times > 0]):
-            total += number * np.sum(self.dataset.images[times == number], axis=0, dtype=np.int64)
-        return to_inputs(total / len(self.examples.indices))
+        indices, images = self.examples.indices, self.dataset.images
+        total = np.zeros(images.shape[1], np.int64)
+        for start in range(0, len(indices), 256):  # no more than 16 bits can hold
+            total += np.add.reduce(images[indices[start : start + 256]], axis=0, dtype=np.uint16)
+        return to_inputs(total / len(indices))
