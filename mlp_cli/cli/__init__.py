@@ -12,7 +12,7 @@ from mlp_cli import __version__
 from mlp_cli.cli.console import abandon, note, occupy_descriptors, reason, tell
 from mlp_cli.errors import MlpError
 
-COMMANDS = ("train", "eval", "predict", "draw", "export", "gradcheck", "trace", "runs", "report")
+COMMANDS = ("train", "eval", "predict", "draw", "export", "gradcheck", "trace", "runs", "report", "sweep")
 INTERRUPTED = 130
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -5,6 +5,7 @@ writing there, and not into the one that takes its place.
 """
 
 import contextlib
+import functools
 import json
 import os
 import platform
@@ -312,6 +313,7 @@ def environment() -> Facts:
     }
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -1,0 +1,234 @@
+"""Workers that make the runs of a sweep, by dask.distributed: processes of this machine, or a cluster that is running.
+
+Dask hands out the jobs, and gives those of a worker that dies to another one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from mlp_cli.errors import RunError
+from mlp_cli.runs.job import Common, Datasets, Job, Outcome, UnfitError, versions, work
+
+Client: TypeAlias = Any  # of dask.distributed, whose methods are typed only in part
+Future: TypeAlias = Any
+
+SECONDS_TO_CONNECT = 10
+SECONDS_TO_CLOSE = 5
+QUIET = logging.CRITICAL + 1
+SIGNALS_OF_THE_CLIENT = ("SIGINT", "SIGHUP", "SIGTERM")
+
+
+class LostError(RunError):
+    """The scheduler is gone, and with it what was being made."""
+
+
+class Cluster:
+    """The workers: jobs go in, Outcomes come out."""
+
+    def __init__(self, client: Client, name: str, *, is_local: bool) -> None:
+        self.name, self.is_local = name, is_local
+        self._client = client
+        self._futures: dict[str, Future] = {}
+        self._names: dict[Any, str] = {}
+        self._finished = _imported().as_completed(loop=client.loop)
+
+    def __len__(self) -> int:
+        """How many runs it makes at a time, as far as is known now. Raises LostError."""
+        with self._or_lost():
+            return sum(self._client.nthreads().values())
+
+    def check_versions(self) -> None:
+        """Raises UnfitError for a worker of another version than this process."""
+        with self._or_lost():
+            found = self._client.get_versions(packages=["mlp_cli", "numpy"])
+        for address, facts in sorted(found["workers"].items()):
+            for package, mine in versions().items():
+                its = facts["packages"].get(package.replace("mlp-cli", "mlp_cli"))
+                if its is None:
+                    raise UnfitError(f"worker {address}: has no {package}: pip install 'mlp-cli[sweep]' there")
+                if its != mine:
+                    raise UnfitError(
+                        f"worker {address}: has {package} {its}, and this machine has {mine}; runs would differ"
+                    )
+
+    def submit(self, jobs: Sequence[Job], common: Common, datasets: Datasets | None = None) -> None:
+        """Have these runs made, in this order. The `datasets` travel to each worker once."""
+        arguments: dict[str, Any] = {"common": common}
+        with self._or_lost(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a large graph: that is the data set, and Dask keeps it for new workers
+            if datasets is not None:
+                arguments["datasets"] = self._client.submit(_same, datasets, key=f"mlp-data-{common.mark}")
+            keys = [f"mlp-run-{common.mark}-{number:06d}" for number, _ in enumerate(jobs)]
+            futures = self._client.map(work, jobs, key=keys, **arguments)
+        for job, future in zip(jobs, futures, strict=True):
+            self._futures[job.name] = future
+            self._names[future.key] = job.name
+        self._finished.update(futures)
+
+    def finished(self) -> Iterator[tuple[str, Outcome]]:
+        """What has come in since the last call. Raises LostError, and UnfitError of a worker."""
+        for future in self._finished.next_batch(block=False):
+            name = self._names[future.key]
+            if name not in self._futures:  # it was cancelled
+                continue
+            if future.status in ("cancelled", "lost"):
+                raise LostError(f"the scheduler {self.name} is gone")
+            with self._or_lost():
+                outcome = _outcome(future)
+            del self._futures[name]
+            future.release()
+            yield name, outcome
+
+    def cancel(self, names: Collection[str]) -> None:
+        """Have these runs not made; one that is in the making is stopped, and saved where its worker can."""
+        futures = [self._futures.pop(name) for name in names if name in self._futures]
+        with self._or_lost():
+            self._client.cancel(futures)
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):  # whatever it is, there is nobody left to tell
+            self.cancel(list(self._futures))
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=SECONDS_TO_CLOSE)
+
+    @contextlib.contextmanager
+    def _or_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except RunError:
+            raise
+        except Exception as error:
+            if self._client.status == "running" and not isinstance(error, OSError):
+                raise
+            raise LostError(f"the scheduler {self.name} is gone") from None
+
+
+def _same(datasets: Datasets) -> Datasets:
+    return datasets
+
+
+def _outcome(future: Future) -> Outcome:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        result: Outcome = future.result()
+        return result
+    error = future.exception()
+    if isinstance(error, UnfitError):
+        raise error
+    if isinstance(error, KilledWorker):
+        return Outcome("failed", problem="each worker that made it died")
+    return Outcome("failed", problem=f"{type(error).__name__}: {error}")
+
+
+@contextlib.contextmanager
+def local(jobs: int) -> Iterator[Cluster]:
+    """So many processes of this machine, which end with the context, or with this process."""
+    distributed = _imported()
+    import dask
+
+    settings = {
+        "distributed.worker.profile.enabled": False,
+        "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+    }
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlp-sweep-", ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set(settings))
+        workers = distributed.LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            local_directory=folder,
+            silence_logs=QUIET,
+        )
+        stack.callback(_close, workers)
+        client = distributed.Client(workers, set_as_default=False)
+        client.register_plugin(_deaf_to_signals())
+        cluster = Cluster(client, "this machine", is_local=True)
+        stack.callback(cluster.close)
+        yield cluster
+
+
+@contextlib.contextmanager
+def remote(address: str) -> Iterator[Cluster]:
+    """The workers of the Dask scheduler at an address such as tcp://host:8786. Raises RunError."""
+    distributed = _imported()
+    if not re.fullmatch(
+        r"(tcp|tls|ws|wss)://[^\s/]+:\d{1,5}/?", address
+    ):  # Dask would say so, but leave a client behind
+        raise RunError(f"--scheduler {address}: expected an address such as tcp://host:8786")
+    try:
+        asyncio.run(
+            _identify(distributed, address)
+        )  # Dask's own client would wait for ever for something that does not answer
+        client = distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError, TypeError, EOFError, MemoryError) as error:  # MemoryError: it spoke HTTP
+        raise RunError(
+            f"--scheduler {address}: no Dask scheduler answers there in {SECONDS_TO_CONNECT} s ({type(error).__name__})"
+        ) from None
+    cluster = Cluster(client, address, is_local=False)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+async def _identify(distributed: Any, address: str) -> None:
+    """Raises one of several errors unless a Dask scheduler says in time that it is one."""
+    connection = distributed.Security().get_connection_args("client")
+    async with asyncio.timeout(SECONDS_TO_CONNECT), distributed.rpc(address, connection_args=connection) as scheduler:
+        identity = await scheduler.identity()
+    if identity.get("type") != "Scheduler":
+        raise ConnectionError(f"{address} is a {identity.get('type')}")
+
+
+def _imported() -> Any:
+    """dask.distributed, with its logs off: what matters of them is an error here."""
+    try:
+        import distributed
+    except ImportError as error:
+        if error.name != "distributed":
+            raise
+        raise RunError(
+            "a sweep runs on dask.distributed, which is not installed: pip install 'mlp-cli[sweep]'"
+        ) from None
+    for name in ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]:
+        logging.getLogger(name).setLevel(QUIET)
+    warnings.filterwarnings("ignore", module="distributed")
+    return distributed
+
+
+def _deaf_to_signals() -> Any:
+    """A plugin by which worker processes leave Ctrl-C, which the terminal sends to them as well, to the client."""
+    from distributed import WorkerPlugin
+
+    class DeafToSignals(WorkerPlugin):
+        name = "mlp-signals"
+
+        def setup(self, worker: Any) -> None:
+            if threading.current_thread() is threading.main_thread():
+                for name in SIGNALS_OF_THE_CLIENT:
+                    if hasattr(signal, name):
+                        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    return DeafToSignals()
+
+
+def _close(workers: Any) -> None:
+    with contextlib.suppress(Exception):
+        workers.close(timeout=SECONDS_TO_CLOSE)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,376 @@
+"""mlp sweep: its runs are those of mlp train, whoever makes them and whatever happens to the workers."""
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from samples import BASE, quietly
+
+pytest.importorskip("distributed")
+
+from mlp_cli.config import load_config
+from mlp_cli.runs import cluster, job
+from mlp_cli.runs import sweep as policy
+from mlp_cli.runs.start import begin
+from mlp_cli.runs.train import run_to_end
+
+SMALL = (
+    "--set", "training.validation=100", "--set", "network.hidden=[8]", "--set", "training.batch_size=32",
+    "--set", "training.epochs=3",
+)  # fmt: skip
+RATE = "training.learning_rate"
+RATES = ("--set", "training.learning_rate=0.1,0.02")
+LIMIT = 60  # seconds that a test may wait for another process
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """The best checkpoints that mlp train makes of what most tests here sweep over, by rate and seed."""
+    folder = tmp_path_factory.mktemp("trained")
+    for rate in ("0.1", "0.02"):
+        for seed in range(3):
+            run = folder / f"{rate}-{seed}"
+            options = ("--set", f"training.learning_rate={rate}", "--seed", seed, "--out", run, "--quiet")
+            quietly("train", BASE, "--data", data, *SMALL, *options)
+    return {path.name: (path / "best.safetensors").read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Workers of this machine are threads of this process, which begin at once."""
+    import distributed
+
+    started = distributed.LocalCluster
+    monkeypatch.setattr(
+        distributed, "LocalCluster", lambda **options: started(**(options | {"processes": False, "protocol": "inproc"}))
+    )
+
+
+@pytest.fixture
+def sweep(mlp, data, in_process):
+    """A sweep over two rates and two seeds, in sweeps/001 or --out, with further options."""
+
+    def call(*args, seeds=2):
+        return mlp("sweep", BASE, "--data", data, *SMALL, *RATES, "--seeds", seeds, *args)
+
+    return call
+
+
+def rows(directory):
+    with open(Path(directory, "sweep.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def table(directory):
+    """sweep.csv but for what differs from machine to machine."""
+    return [{key: value for key, value in row.items() if key not in ("seconds", "worker")} for row in rows(directory)]
+
+
+def are_those_of_train(directory, trained):
+    return all(
+        Path(directory, row["run"], "best.safetensors").read_bytes() == trained[f"{row[RATE]}-{row['seed']}"]
+        for row in rows(directory)
+    )
+
+
+def test_processes_of_this_machine_make_the_runs_of_mlp_train(mlp, data, trained):
+    result = mlp("sweep", BASE, "--data", data, *SMALL, *RATES, "--seeds", 3, "--jobs", 2, "--test")
+    assert (result.code, "2 settings × 3 seeds = 6 runs" in result.err) == (0, True)
+    assert are_those_of_train("sweeps/001", trained)
+    assert [(row["state"], row["seed"]) for row in rows("sweeps/001")] == [
+        ("finished", seed) for seed in ("0", "0", "1", "1", "2", "2")
+    ]
+    for row in rows("sweeps/001"):
+        measured = json.loads(mlp("eval", f"sweeps/001/{row['run']}", "--data", data, "--json").out)
+        assert float(row["test_accuracy"]) == measured["accuracy"]
+    assert "learning_rate=0.1 " in result.out.splitlines()[1]
+    assert mlp("train", "sweeps/001/best.toml", "--data", data, "--out", "again", "--quiet").code == 0
+    assert Path("again/best.safetensors").read_bytes() == trained["0.1-0"]
+
+
+def test_files_come_back_from_workers_that_do_not_see_the_directory(sweep, trained, monkeypatch):
+    wrote = []
+    monkeypatch.setattr(job, "sees", lambda common: False)
+    monkeypatch.setattr(
+        cluster.Cluster, "is_local", property(lambda self: False, lambda self, value: None), raising=False
+    )
+    begin = job.start.begin
+    monkeypatch.setattr(job.start, "begin", lambda *args: wrote.append(args[2]) or begin(*args))
+    assert sweep("--out", "out", "--test").code == 0
+    assert are_those_of_train("out", trained)
+    assert len(wrote) == 4
+    assert not any(directory.is_relative_to(Path.cwd() / "out") or directory.exists() for directory in wrote)
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "1-learning_rate=0.1-seed0", "1-learning_rate=0.1-seed1", "2-learning_rate=0.02-seed0",
+        "2-learning_rate=0.02-seed1", "best.toml", "sweep.csv", "sweep.toml",
+    ]  # fmt: skip
+    assert json.loads(Path("out/1-learning_rate=0.1-seed0/run.json").read_bytes())["outcome"] == "finished"
+
+
+def test_a_run_that_diverges_is_a_row(mlp, data, in_process):
+    rates = ("--set", "training.learning_rate=0.1,1e9")
+    result = mlp("sweep", BASE, "--data", data, *SMALL, *rates, "--seeds", 2, "--out", "out")
+    assert result.code == 0
+    assert [row["state"] for row in rows("out")] == ["finished", "diverged", "finished", "diverged"]
+    assert rows("out")[1]["problem"] == "training diverged in epoch 1"
+    assert "0/2, 2 diverged" in result.out
+    before = table("out")
+    assert mlp("sweep", "--resume", "out").err.endswith("all of them done\n")
+    assert table("out") == before
+
+
+def test_a_run_that_fails_is_a_row_and_is_made_again(sweep, monkeypatch, mlp, trained):
+    begin = job.start.begin
+
+    def fail(config, *args):
+        if config.seed == 1:
+            raise OSError(28, "No space left on device")
+        return begin(config, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job.start, "begin", fail)
+        result = sweep("--out", "out")
+    assert result.code == 1
+    assert [row["state"] for row in rows("out")] == ["finished", "finished", "failed", "failed"]
+    assert "failed: [Errno 28] No space left on device" in result.out
+    assert mlp("sweep", "--resume", "out").code == 0
+    assert are_those_of_train("out", trained)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
+    sweep, mlp, monkeypatch, trained, signal_number
+):
+    sweep("--out", "whole", seeds=3)
+    keep = policy.Sweep.keep
+
+    def keep_and_stop(self, name, outcome):
+        keep(self, name, outcome)
+        if sum(row.is_done for row in self.rows.values()) == 2:
+            os.kill(os.getpid(), signal_number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(policy.Sweep, "keep", keep_and_stop)
+        result = sweep("--out", "out", seeds=3)
+    assert result.code == 128 + signal_number
+    (last,) = [line for line in result.err.splitlines() if line.startswith("mlp:")]
+    assert last.endswith("go on with: mlp sweep --resume out")
+    done = [row["run"] for row in rows("out") if row["state"] == "finished"]
+    assert 2 <= len(done) < 6
+    before = {name: Path("out", name, "run.json").stat().st_mtime_ns for name in done}
+    assert mlp("sweep", "--resume", "out").code == 0
+    assert {name: Path("out", name, "run.json").stat().st_mtime_ns for name in done} == before
+    assert table("out") == table("whole")
+    assert are_those_of_train("out", trained)
+
+
+def test_a_run_that_was_cut_goes_on_from_its_last_checkpoint(sweep, mlp, data, trained):
+    sweep("--out", "out")
+    run = Path("out/1-learning_rate=0.1-seed1")
+    config = load_config(run / "config.toml")
+    shutil.rmtree(run)
+    session = begin(config, data, run)
+
+    def crash(record):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_to_end(session, after_epoch=crash)
+    started_only = Path("out/2-learning_rate=0.02-seed0")
+    (started_only / "last.safetensors").unlink()
+    part = Path("out/.0123456789abcdef.mlp-part")  # of a client that was killed while it wrote a run
+    part.mkdir()
+    assert mlp("sweep", "--resume", "out").code == 0
+    assert are_those_of_train("out", trained)
+    assert len(json.loads((run / "run.json").read_bytes())["resumed"]) == 1
+    assert not part.exists()
+
+
+def test_a_setting_that_is_clearly_behind_is_given_up_if_asked(mlp, data, in_process, monkeypatch):
+    monkeypatch.setattr(policy, "SECONDS_BETWEEN_TABLES", 0)
+    rates = ("--set", "training.learning_rate=0.3,1e-9")
+    result = mlp("sweep", BASE, "--data", data, *SMALL, *rates, "--seeds", 20, "--jobs", 1, "--give-up", "--out", "out")
+    assert result.code == 0
+    given_up = [row for row in rows("out") if row["state"] == "given up"]
+    assert given_up
+    assert {row[RATE] for row in given_up} == {"1e-09"}
+    assert "points behind learning_rate=0.3 over" in given_up[0]["problem"]
+    assert "learning_rate=1e-09: given up" in result.err
+    assert len([row for row in rows("out") if row["state"] == "finished"]) == 40 - len(given_up)
+
+
+def test_minutes_are_a_budget(sweep, mlp, trained):
+    result = sweep("--out", "out", "--minutes", 0.0005, seeds=3)
+    assert "runs are missing: mlp sweep --resume out" in result.out
+    assert mlp("sweep", "--resume", "out").code == 0
+    assert are_those_of_train("out", trained)
+
+
+def test_a_dry_run_prints_the_plan_and_makes_nothing(sweep):
+    result = sweep("--dry-run")
+    plan, *settings = result.out.splitlines()
+    assert (result.code, plan.startswith("2 settings × 2 seeds = 4 runs, about ")) == (0, True)
+    assert settings == ["1  learning_rate=0.1", "2  learning_rate=0.02"]
+    assert not Path("sweeps").exists()
+
+
+def test_json_ranks_by_validation_and_says_what_is_larger_than_noise(sweep, mlp):
+    result = json.loads(sweep("--json", "--quiet", "--out", "out", "--test").out)
+    first, second = result["settings"]
+    accuracies = [float(row["val_accuracy"]) for row in rows("out") if row[RATE] == "0.1"]
+    assert first["val_accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
+    assert first["val_accuracy"]["mean"] >= second["val_accuracy"]["mean"]
+    behind = second["behind_best"]
+    assert behind["mean"] == pytest.approx(first["val_accuracy"]["mean"] - second["val_accuracy"]["mean"])
+    assert behind["is_larger_than_noise"] == (behind["low"] > 0)
+    assert (result["runs"], result["missing"], first["runs"]) == (4, 0, {"finished": 2})
+
+
+def test_the_test_set_is_measured_afterwards_if_asked(sweep, mlp):
+    sweep("--out", "out")
+    assert {row["test_accuracy"] for row in rows("out")} == {""}
+    mlp("sweep", "--resume", "out", "--test")
+    assert all(0 < float(row["test_accuracy"]) <= 1 for row in rows("out"))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--set", "training.epochs=1,two"), "must be a whole number"),
+        (("--seeds", "x"), "--seeds x"),
+        (("--scheduler", "nonsense"), "expected an address such as tcp://host:8786"),
+        (("--scheduler", ""), "expected an address such as tcp://host:8786"),
+        (("--scheduler", "tcp://127.0.0.1:8786", "--jobs", "2"), "--jobs is for this machine"),
+        (("--data", "nowhere"), "nowhere: no such directory"),
+        (("--out", "."), "exists already"),
+        (("--resume", "x", "--seeds", "2"), "--resume goes on"),
+        (("--minutes", "0"), "--minutes"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(mlp, in_process, args, message):
+    result = mlp("sweep", BASE, *args) if "--resume" not in args else mlp("sweep", *args)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err.splitlines()[-1]
+    assert not Path("sweeps").exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line_and_leaves_nothing(mlp, data, monkeypatch):
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        result = mlp("sweep", BASE, "--data", data, *SMALL, "--scheduler", address)
+    assert (result.code, f"{address}: no Dask scheduler answers there" in result.err) == (2, True)
+    assert not Path("sweeps").exists()
+
+
+@pytest.mark.parametrize("place", [cluster, job], ids=["at the start", "of a worker that comes later"])
+def test_a_worker_of_another_version_is_refused_by_name(sweep, monkeypatch, place):
+    mine = job.versions() | {"numpy": "1.0"}
+    monkeypatch.setattr(place, "versions", lambda: mine)
+    result = sweep("--out", "out")
+    assert result.code == 2
+    (line,) = [line for line in result.err.splitlines() if line.startswith("mlp:")]
+    assert all(word in line for word in ("worker inproc://", "numpy", " 1.0", "runs would differ"))
+
+
+def test_without_dask_it_says_what_to_install(mlp, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = mlp("sweep", BASE, "--out", "out")
+    assert (result.code, "pip install 'mlp-cli[sweep]'" in result.err) == (2, True)
+
+
+def test_a_sweep_is_resumed_by_one_process_at_a_time_and_with_its_data(sweep, mlp, data, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    sweep("--out", "out")
+    other = os.open("out", os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert "by another process" in mlp("sweep", "--resume", "out").err
+    os.close(other)
+    text = Path("out/sweep.toml").read_text()
+    Path("out/sweep.toml").write_text(text.replace(f'data = "{data}"\n', ""))
+    assert "was begun with other data" in mlp("sweep", "--resume", "out").err
+    for nonsense in ("", "[begun]", text.replace("mark", "mork"), "\x00"):
+        Path("out/sweep.toml").write_text(nonsense)
+        result = mlp("sweep", "--resume", "out")
+        assert (result.code, len(result.err.splitlines()), "sweep.toml" in result.err) == (2, 1, True)
+    assert "is not a sweep" in mlp("sweep", "--resume", tmp_path).err
+
+
+def until(is_true):
+    end = time.monotonic() + LIMIT
+    while not is_true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def meanwhile(*functions):
+    """Do this, one after the other, in a thread, while the block goes on; what goes wrong there is raised after it."""
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(lambda: [function() for function in functions])
+        yield
+        done.result(LIMIT)
+
+
+def epochs_in_the_making(directory):
+    """How many epochs have ended of each run that is being made."""
+    return [
+        len((run / "metrics.csv").read_bytes().splitlines()) - 1
+        for run in Path(directory).glob("*-seed*")
+        if (run / "metrics.csv").exists() and json.loads((run / "run.json").read_bytes())["outcome"] == "running"
+    ]
+
+
+def test_a_worker_dies_another_comes_and_the_scheduler_is_lost(mlp, data, tmp_path):
+    """On a cluster that was started from the shell, all of it on loopback."""
+    epochs = 100  # about a second
+    options = ("--data", data, *(part.replace("epochs=3", f"epochs={epochs}") for part in SMALL), *RATES)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address, local = f"tcp://127.0.0.1:{port}", ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", ":0")
+    processes = []
+
+    def dask(*args):
+        command = [sys.executable, "-m", "dask", *map(str, args), *local]
+        with open(tmp_path / f"dask-{len(processes)}.log", "wb") as log:
+            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+
+    def worker():
+        dask("worker", address, "--nthreads", 1, "--no-nanny", "--local-directory", tmp_path / "scratch")
+
+    def both_are_in_a_run():
+        found = epochs_in_the_making("out")
+        return len(found) == 2 and all(1 <= done < epochs / 2 for done in found)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: [(process.kill(), process.wait()) for process in processes])
+        dask("scheduler", "--port", port)
+        worker()
+        worker()
+        until(lambda: all(b"Registered to" in Path(f"dask-{number}.log").read_bytes() for number in (1, 2)))
+        with meanwhile(lambda: until(both_are_in_a_run), lambda: processes[1].kill(), worker):
+            result = mlp("sweep", BASE, *options, "--seeds", 2, "--scheduler", address, "--out", "out")
+        assert (result.code, {row["state"] for row in rows("out")}) == (0, {"finished"})
+        (cut,) = [
+            row for row in rows("out") if json.loads(Path("out", row["run"], "run.json").read_bytes())["resumed"]
+        ]  # the run of the worker that died, on another one
+        alone = ("--set", f"{RATE}={cut[RATE]}", "--seed", cut["seed"], "--out", "alone", "--quiet")
+        mlp("train", BASE, *options[:-2], *alone)
+        assert Path("out", cut["run"], "best.safetensors").read_bytes() == Path("alone/best.safetensors").read_bytes()
+
+        with meanwhile(lambda: until(lambda: epochs_in_the_making("lost")), lambda: processes[0].kill()):
+            result = mlp("sweep", BASE, *options, "--seeds", 2, "--scheduler", address, "--out", "lost")
+        assert result.code == 2
+        last = result.err.splitlines()[-1]
+        assert last.startswith(f"mlp: the scheduler {address} is gone; ")
+        assert last.endswith("go on with: mlp sweep --resume lost")
