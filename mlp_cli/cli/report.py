@@ -22,7 +22,7 @@ FILE = "report.html"
     help="The page to write. [default: report.html; of one run, in its directory]",
 )
 def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
-    """Write a page about a run, or about several side by side.
+    """Write a page about a run, about several side by side, or about a sweep.
 
     One HTML file with everything in it: how training went, how good the best checkpoint is on the test set, how far
     its confidence can be trusted, and what it gets wrong. An older report is replaced, and no other file.
@@ -30,20 +30,28 @@ def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     \b
     mlp report runs/001
     mlp report runs/001 runs/002 --out both.html
+    mlp report sweeps/001
     """
     from mlp_cli.blas import limit_threads
     from mlp_cli.errors import OutputError
     from mlp_cli.report.page import page
     from mlp_cli.report.subject import read
+    from mlp_cli.runs.sweep import is_sweep
 
     path = Path(out if out is not None else os.path.join(runs[0], FILE) if len(runs) == 1 else FILE)
     limit_threads()
     _check_replaceable(path)
-    subjects = [read(run, data) for run in runs]
-    for subject in subjects:
-        note(f"run: {subject.directory}, {subject.summary.state}")
+    if len(runs) == 1 and is_sweep(runs[0]):
+        from mlp_cli.report.sweep import page_of_sweep
+
+        content = page_of_sweep(runs[0])
+    else:
+        subjects = [read(run, data) for run in runs]
+        for subject in subjects:
+            note(f"run: {subject.directory}, {subject.summary.state}")
+        content = page(subjects)
     try:
-        _write(path, page(subjects))
+        _write(path, content)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     tell(str(path))

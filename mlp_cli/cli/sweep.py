@@ -264,7 +264,7 @@ def _difference(standing: "Standing", *, is_best: bool) -> str:
     if difference is None:
         return "the best" if is_best and standing.validation else ""
     if difference.low is None or difference.high is None:
-        return f"{100 * difference.mean:.2f} (one seed says nothing of the noise)"
+        return f"{100 * difference.mean:.2f} (one seed cannot tell the noise)"
     interval = f"{100 * difference.mean:.2f} ({100 * difference.low:.2f} to {100 * difference.high:.2f})"
     return f"{interval}: {'larger than noise' if difference.is_larger_than_noise else 'may be noise'}".replace("-", "−")
 

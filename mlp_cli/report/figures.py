@@ -62,6 +62,45 @@ def rate_curves(rates: Mapping[int, tuple[Sequence[float], Sequence[float]]]) ->
     return _plot(epochs, Axis("learning rate", 0, high, {tick: f"{tick:g}" for tick in _round_ticks(0, high)}), lines)
 
 
+def spread_curves(settings: Mapping[int, Sequence[Sequence[Record]]]) -> Element:
+    """Validation accuracies by epoch, for {number of the setting: the records of its runs}: the mean over the runs
+    that have come so far, and a band from the lowest to the highest of them."""
+    lines, bands = [], []
+    for number, runs in settings.items():
+        epochs = range(1, max(map(len, runs)) + 1)
+        scaled = [[_nines(run[epoch - 1].val_accuracy) for run in runs if len(run) >= epoch] for epoch in epochs]
+        lines.append(Line(number, epochs, [sum(values) / len(values) for values in scaled]))
+        bands.append((Line(number, epochs, list(map(min, scaled))), Line(number, epochs, list(map(max, scaled)))))
+    x_axis, y_axis = _epochs(lines), _accuracy_axis([end for band in bands for end in band])
+    across, down = _scales(x_axis, y_axis)
+    marks = []
+    for lowest, highest in bands:
+        there = [f"{across(x)},{down(y)}" for x, y in zip(lowest.x, lowest.y, strict=True)]
+        back = [f"{across(x)},{down(y)}" for x, y in zip(highest.x, highest.y, strict=True)][::-1]
+        marks.append(E("polygon", points=" ".join(there + back), fill=_colour(lowest.run), fill_opacity=0.15))
+    return _plot(x_axis, y_axis, lines, marks)
+
+
+def by_value(key: str, values: Mapping[str, Sequence[float]]) -> Element:
+    """A dot for the accuracy of each run, for {value of a key: accuracies}, and a line through their means."""
+    places = {float(place): value for place, value in enumerate(values)}
+    scaled = {place: list(map(_nines, some)) for place, some in zip(places, values.values(), strict=True) if some}
+    dots = [(place, y) for place, some in scaled.items() for y in some]
+    x_axis = Axis(key, -0.5, len(values) - 0.5, places)
+    y_axis = _accuracy_axis([Line(0, list(scaled), some) for some in scaled.values()])
+    across, down = _scales(x_axis, y_axis)
+    marks = [E("circle", cx=across(x), cy=down(y), r=3, fill=_colour(0), fill_opacity=0.5) for x, y in dots]
+    means = Line(0, list(scaled), [sum(some) / len(some) for some in scaled.values()])
+    return _plot(x_axis, y_axis, [means], marks)
+
+
+def _accuracy_axis(lines: Sequence[Line]) -> Axis:
+    low, high = _padded(lines)
+    return Axis(
+        "validation accuracy, %", low, high, {_nines(share): f"{100 * share:g}" for share in _accuracies(low, high)}
+    )
+
+
 def reliability(bins: Bins) -> Element:
     """How often answers were right, over how confident they were: a point for each of the Bins that has answers, with
     its 95 % interval, and the diagonal of perfect calibration."""
@@ -159,10 +198,10 @@ def _nines(share: float) -> float:
     return -math.log10(max(1 - share, 1e-5))
 
 
-def _plot(x_axis: Axis, y_axis: Axis, lines: Sequence[Line]) -> Element:
-    """The axes with these lines in them; a line of a single point is a dot."""
+def _plot(x_axis: Axis, y_axis: Axis, lines: Sequence[Line], below: Sequence[Element] = ()) -> Element:
+    """The axes with these lines in them, over other marks; a line of a single point is a dot."""
     across, down = _scales(x_axis, y_axis)
-    marks = []
+    marks = list(below)
     for line in lines:
         points = [(across(x), down(y)) for x, y in zip(line.x, line.y, strict=True)]
         if len(points) == 1:

@@ -19,7 +19,13 @@ def page(subjects: Sequence[Subject]) -> bytes:
     """The bytes of report.html about one Subject, or about several side by side."""
     several = len(subjects) > 1
     title = f"{len(subjects)} runs compared" if several else f"Run {subjects[0].directory}"
-    parts = list(_parts_of_several(subjects) if several else _parts_of_one(subjects[0]))
+    return document(
+        title, _lead(subjects), list(_parts_of_several(subjects) if several else _parts_of_one(subjects[0]))
+    )
+
+
+def document(title: str, lead: Element, parts: Sequence[Element]) -> bytes:
+    """The bytes of a page made of sections."""
     head = E(
         "head",
         E("meta", charset="utf-8"),
@@ -30,10 +36,10 @@ def page(subjects: Sequence[Subject]) -> bytes:
         E("title", title),
         E("style", (Path(__file__).parent / "page.css").read_text("utf-8")),
     )
-    links = [E("li", E("a", section.findtext("h2"), href=f"#{section.get('id')}")) for section in parts]
+    links = [E("li", E("a", part.findtext("h2"), href=f"#{part.get('id')}")) for part in parts]
     body = E(
         "body",
-        E("header", E("h1", title), _lead(subjects), E("nav", E("ul", links), aria_label="Sections")),
+        E("header", E("h1", title), lead, E("nav", E("ul", links), aria_label="Sections")),
         E("main", parts),
         E("footer", f"Made by mlp {__version__} report."),
     )
@@ -42,36 +48,36 @@ def page(subjects: Sequence[Subject]) -> bytes:
 
 
 def _parts_of_one(subject: Subject) -> Iterator[Element]:
-    yield _section("Results", "results", sections.results(subject))
-    yield _section("Curves", "curves", sections.curves([subject]))
+    yield section("Results", "results", sections.results(subject))
+    yield section("Curves", "curves", sections.curves([subject]))
     yield from _parts_of_the_answers(subject, "", "h2")
-    yield _section("Configuration", "configuration", sections.configuration(subject))
+    yield section("Configuration", "configuration", sections.configuration(subject))
 
 
 def _parts_of_several(subjects: Sequence[Subject]) -> Iterator[Element]:
-    yield _section("Results", "results", sections.comparison(subjects))
-    yield _section("Differences in configuration", "differences", sections.differences(subjects))
-    yield _section("Curves", "curves", sections.curves(subjects))
+    yield section("Results", "results", sections.comparison(subjects))
+    yield section("Differences in configuration", "differences", sections.differences(subjects))
+    yield section("Curves", "curves", sections.curves(subjects))
     for number, subject in enumerate(subjects, start=1):
         prefix = f"run-{number}-"
         parts = [sections.results(subject), *_parts_of_the_answers(subject, prefix, "h3")]
-        parts.append(_section("Configuration", f"{prefix}configuration", sections.configuration(subject), heading="h3"))
-        yield _section(f"Run {subject.directory}", f"run-{number}", parts)
+        parts.append(section("Configuration", f"{prefix}configuration", sections.configuration(subject), heading="h3"))
+        yield section(f"Run {subject.directory}", f"run-{number}", parts)
 
 
 def _parts_of_the_answers(subject: Subject, prefix: str, heading: str) -> Iterator[Element]:
     measurement = subject.measurement
     if measurement is None:
         return
-    yield _section("Confusion", f"{prefix}confusion", sections.confusion(measurement), heading=heading)
-    yield _section("Calibration", f"{prefix}calibration", sections.calibration(measurement), heading=heading)
-    yield _section("Most confident mistakes", f"{prefix}mistakes", sections.mistakes(measurement), heading=heading)
-    yield _section("What the first layer looks for", f"{prefix}weights", sections.weights(subject), heading=heading)
+    yield section("Confusion", f"{prefix}confusion", sections.confusion(measurement), heading=heading)
+    yield section("Calibration", f"{prefix}calibration", sections.calibration(measurement), heading=heading)
+    yield section("Most confident mistakes", f"{prefix}mistakes", sections.mistakes(measurement), heading=heading)
+    yield section("What the first layer looks for", f"{prefix}weights", sections.weights(subject), heading=heading)
     if subject.warps is not None:
-        yield _section("Images as they are trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
+        yield section("Images as they are trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
 
 
-def _section(title: str, identity: str, *content: Child, heading: str = "h2") -> Element:
+def section(title: str, identity: str, *content: Child, heading: str = "h2") -> Element:
     return E("section", E(heading, title), content, id=identity)
 
 

@@ -121,10 +121,10 @@ def curves(subjects: Sequence[Subject]) -> Child:
     drawn = []
     for title, note, svg, columns, best, form in charts:
         told = "; ".join(_told(subject, columns, best, form, several) for _, subject in numbered)
-        drawn.append(_figure(svg, f"{title} by epoch: {told}.", E("figcaption", E("b", title), f", {note}")))
+        drawn.append(figure(svg, f"{title} by epoch: {told}.", E("figcaption", E("b", title), f", {note}")))
     told = "; ".join(_told_rates(subject, several) for _, subject in numbered)
     caption = E("figcaption", E("b", "Learning rate"), ", at every step")
-    drawn.append(_figure(figures.rate_curves(rates), f"Learning rate by step: {told}.", caption))
+    drawn.append(figure(figures.rate_curves(rates), f"Learning rate by step: {told}.", caption))
     return [E("p", _how_measured([s for _, s in numbered])), E("ul", key, class_="key"), E("div", drawn, class_="row")]
 
 
@@ -221,8 +221,8 @@ def calibration(measurement: Measurement) -> Child:
         for row in listed
     ]
     listing = table("Answers by their confidence", ["Confidence", "Images", "On average", "Correct"], rows)
-    figure = _figure(figures.reliability(bins), told, caption)
-    return [E("p", told), E("div", figure, listing, class_="row")]
+    plot = figure(figures.reliability(bins), told, caption)
+    return [E("p", told), E("div", plot, listing, class_="row")]
 
 
 def mistakes(measurement: Measurement) -> Child:
@@ -332,7 +332,7 @@ def _some(shown: int, total: int) -> str:
     return f"All {total:,}" if shown == total else f"{shown} of the {total:,}"
 
 
-def _figure(svg: Element, told: str, caption: Element) -> Element:
+def figure(svg: Element, told: str, caption: Element) -> Element:
     svg.set("role", "img")
     svg.set("aria-label", told)
     return E("figure", svg, caption)

@@ -20,9 +20,16 @@ class Spread(NamedTuple):
         return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
+class Noise(NamedTuple):
+    """The variance of the difference of two settings for one seed, and the degrees of freedom it is known with."""
+
+    variance: float
+    freedom: int
+
+
 class Difference(NamedTuple):
     """How far a setting is behind the best in validation accuracy: the mean over the `seeds` that both have, and its
-    interval, None for fewer than two seeds."""
+    interval, None where the seeds are too few to tell."""
 
     mean: float
     low: float | None
@@ -41,20 +48,28 @@ def order(accuracies: Mapping[int, Mapping[int, float]], diverged: Container[int
     return sorted(some, key=lambda setting: (setting in diverged, -statistics.fmean(some[setting].values()), setting))
 
 
-def behind(best: Mapping[int, float], other: Mapping[int, float], pairs: int = 1) -> Difference | None:
+def behind(
+    best: Mapping[int, float], other: Mapping[int, float], pairs: int = 1, noise: Noise | None = None
+) -> Difference | None:
     """The Difference of two settings, given as {seed: accuracy}; None if they have no seed in common.
 
     Paired over seeds: a seed draws the same validation images for every setting, and what is easy about those cancels.
-    The interval is Student's, at LEVEL for all of `pairs` intervals together (Bonferroni).
+    The interval is Student's, at LEVEL for all of `pairs` intervals together (Bonferroni), with the variance of these
+    differences, or that of the `noise` if it is larger.
     """
     common = sorted(best.keys() & other.keys())
     if not common:
         return None
+    n = len(common)
     mean, deviation = Spread.of([best[seed] - other[seed] for seed in common])
-    if deviation is None:
-        return Difference(mean, None, None, len(common))
-    half = student_t((1 - LEVEL) / pairs, len(common) - 1) * deviation / math.sqrt(len(common))
-    return Difference(mean, mean - half, mean + half, len(common))
+    if noise is not None:
+        variance, freedom = max(noise.variance, (deviation or 0.0) ** 2), noise.freedom
+    elif deviation is not None:
+        variance, freedom = deviation**2, n - 1
+    else:
+        return Difference(mean, None, None, n)
+    half = student_t((1 - LEVEL) / pairs, freedom) * math.sqrt(variance / n)
+    return Difference(mean, mean - half, mean + half, n)
 
 
 def behind_best(
@@ -63,12 +78,34 @@ def behind_best(
     """How far each setting but the best of `order` is behind it, with intervals that hold together.
 
     The best is chosen by the accuracies it is then compared by, so it may be any: the intervals are made for all
-    k(k−1)/2 pairs. With one for each of the k−1 others, 12 equal settings over 5 seeds would seem to differ in 12 %
-    of sweeps.
+    k(k−1)/2 pairs. With one for each of the k−1 others, 12 equal settings over 5 seeds would seem to differ in 12 % of
+    sweeps. docs/scale.md has how often it happens with these.
     """
     ordered = order(accuracies, diverged)
     pairs = len(ordered) * (len(ordered) - 1) // 2
-    return {setting: behind(accuracies[ordered[0]], accuracies[setting], pairs) for setting in ordered[1:]}
+    noise = common_noise([accuracies[setting] for setting in ordered])
+    return {setting: behind(accuracies[ordered[0]], accuracies[setting], pairs, noise) for setting in ordered[1:]}
+
+
+def common_noise(settings: Sequence[Mapping[int, float]]) -> Noise | None:
+    """The variance of the difference of two settings for one seed, from all settings with more than one, over the
+    seeds that those have in common: what is left of their accuracies less the mean of each setting and of each seed
+    (randomised blocks). A pair of settings with two seeds could not tell its noise; a dozen can tell it together.
+    """
+    several = [values for values in settings if len(values) > 1]
+    seeds = sorted(set.intersection(*(set(values) for values in several))) if several else []
+    if len(several) < 2 or len(seeds) < 2:
+        return None
+    freedom = (len(several) - 1) * (len(seeds) - 1)
+    of_settings = [statistics.fmean(values[seed] for seed in seeds) for values in several]
+    of_seeds = [statistics.fmean(values[seed] for values in several) for seed in seeds]
+    mean = statistics.fmean(of_seeds)
+    rest = (
+        values[seed] - of_setting - of_seed + mean
+        for values, of_setting in zip(several, of_settings, strict=True)
+        for seed, of_seed in zip(seeds, of_seeds, strict=True)
+    )
+    return Noise(2 * sum(residual**2 for residual in rest) / freedom, freedom)
 
 
 def hopeless(best: Mapping[int, float], other: Mapping[int, float]) -> Difference | None:

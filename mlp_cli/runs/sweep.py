@@ -49,6 +49,11 @@ SECONDS_BETWEEN_LOOKS = 0.05
 STEPS_TO_TIME, SECONDS_TO_TIME, SETTINGS_TO_TIME = 8, 0.5, 8
 
 
+def is_sweep(directory: str | Path) -> bool:
+    """Whether a directory is that of a sweep."""
+    return (Path(directory) / MARKED_FILE).is_file()
+
+
 @dataclass
 class Row:
     """A run of the sweep: its name, setting and seed, and how it went, None as long as it is to be made."""
@@ -88,7 +93,7 @@ class Standing:
 class Sweep:
     """A directory of runs, of which this process alone keeps the books."""
 
-    def __init__(self, directory: Path, lock: Lock, seeds: Sequence[int], begun: Begun) -> None:
+    def __init__(self, directory: Path, lock: Lock | None, seeds: Sequence[int], begun: Begun) -> None:
         self.directory = directory
         self.mark, self.data, self.data_sha256 = begun.mark, begun.data, begun.data_sha256
         self.seeds = tuple(seeds)
@@ -133,7 +138,22 @@ class Sweep:
 
     @classmethod
     def resume(cls, directory: str | Path) -> "Sweep":
-        """The sweep in a directory, with what is done of it. Raises RunError."""
+        """The sweep in a directory, with what is done of it, to go on with. Raises RunError."""
+        sweep = cls.read(directory)
+        sweep._lock = Lock(sweep.directory)
+        try:
+            for path in sweep.directory.iterdir():  # what was being written when a client was killed
+                if PART.fullmatch(path.name):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            sweep._read_outcomes()  # again: another process may have gone on with it until now
+        except BaseException:
+            sweep._lock.release()
+            raise
+        return sweep
+
+    @classmethod
+    def read(cls, directory: str | Path) -> "Sweep":
+        """The sweep in a directory as it is now, only to be looked at. Raises RunError."""
         directory = Path(directory)
         try:
             file = read_sweep_file(directory / MARKED_FILE)
@@ -141,15 +161,8 @@ class Sweep:
             raise RunError(f"{directory}: is not a sweep: {MARKED_FILE} cannot be read: {error.strerror}") from None
         if file.begun is None:
             raise RunError(f"{directory / MARKED_FILE}: is not what mlp wrote: it does not say how the sweep began")
-        sweep = cls(directory, Lock(directory), parse_seeds(file.seeds), file.begun)
-        try:
-            for path in directory.iterdir():  # what was being written when a client was killed
-                if PART.fullmatch(path.name):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-            sweep._read_outcomes()
-        except BaseException:
-            sweep._lock.release()
-            raise
+        sweep = cls(directory, None, parse_seeds(file.seeds), file.begun)
+        sweep._read_outcomes()
         return sweep
 
     def __str__(self) -> str:
@@ -238,12 +251,8 @@ class Sweep:
             if best := self.best():
                 self._write(BEST_CONFIG, f"# {best.label}\n{to_toml(best.config)}")
         finally:
-            self._lock.release()
-
-    def discard(self) -> None:
-        """Remove a sweep that could not begin."""
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self._lock.release()
+            if self._lock:
+                self._lock.release()
 
     def _diverged(self) -> set[int]:
         return {row.setting.number for row in self.rows.values() if row.state == "diverged"}
@@ -295,7 +304,7 @@ class Sweep:
                 row.outcome = row.outcome._replace(test_accuracy=measure(checkpoint, dataset=test).accuracy)
 
     def _write(self, name: str, text: str) -> None:
-        descriptor = self._lock.descriptor
+        descriptor = self._lock.descriptor if self._lock else None
         try:
             replace_file(self.directory / name if descriptor is None else name, text.encode(), descriptor)
         except OSError as error:

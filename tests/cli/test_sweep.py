@@ -243,6 +243,26 @@ def test_the_test_set_is_measured_afterwards_if_asked(sweep, mlp):
     assert all(0 < float(row["test_accuracy"]) <= 1 for row in rows("out"))
 
 
+def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
+    sweep("--out", "out")
+    best = rows("out")[0]
+    before = {path.name: path.stat().st_mtime_ns for path in Path("out").iterdir()}
+    result = mlp("report", "out")
+    assert (result.code, result.out) == (0, "out/report.html\n")
+    page = Path("out/report.html").read_text()
+    assert "2 settings × 2 seeds = 4 runs; none of them missing." in page
+    assert page.count("<svg") >= 2  # one for the key that varies, one for the curves
+    for label in ("learning_rate=0.1", "learning_rate=0.02"):
+        assert label in page
+    mean = sum(float(row["val_accuracy"]) for row in rows("out") if row[RATE] == best[RATE]) / 2
+    assert f"0.1: {mean:.2%} over 2 runs" in page
+    shutil.rmtree("out/1-learning_rate=0.1-seed0")
+    assert mlp("report", "out").code == 0
+    assert "4 runs; 1 of them missing." in Path("out/report.html").read_text()
+    before.pop("1-learning_rate=0.1-seed0")
+    assert {name: Path("out", name).stat().st_mtime_ns for name in before} == before  # only looked at
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -335,18 +355,17 @@ def test_a_worker_dies_another_comes_and_the_scheduler_is_lost(mlp, data, tmp_pa
     """On a cluster that was started from the shell, all of it on loopback."""
     epochs = 100  # about a second
     options = ("--data", data, *(part.replace("epochs=3", f"epochs={epochs}") for part in SMALL), *RATES)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    address, local = f"tcp://127.0.0.1:{port}", ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", ":0")
+    contact = tmp_path / "scheduler.json"  # where the scheduler writes its address
+    local = ("--scheduler-file", contact, "--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
     processes = []
 
     def dask(*args):
-        command = [sys.executable, "-m", "dask", *map(str, args), *local]
+        command = [sys.executable, "-m", "dask", *map(str, [*args, *local])]
         with open(tmp_path / f"dask-{len(processes)}.log", "wb") as log:
             processes.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def worker():
-        dask("worker", address, "--nthreads", 1, "--no-nanny", "--local-directory", tmp_path / "scratch")
+        dask("worker", "--nthreads", 1, "--no-nanny", "--local-directory", tmp_path / "scratch")
 
     def both_are_in_a_run():
         found = epochs_in_the_making("out")
@@ -354,7 +373,9 @@ def test_a_worker_dies_another_comes_and_the_scheduler_is_lost(mlp, data, tmp_pa
 
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: [(process.kill(), process.wait()) for process in processes])
-        dask("scheduler", "--port", port)
+        dask("scheduler", "--port", 0)
+        until(lambda: contact.exists() and contact.read_bytes().rstrip().endswith(b"}"))
+        address = json.loads(contact.read_text())["address"]
         worker()
         worker()
         until(lambda: all(b"Registered to" in Path(f"dask-{number}.log").read_bytes() for number in (1, 2)))
