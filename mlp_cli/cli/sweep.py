@@ -30,7 +30,7 @@ LISTED = 50  # settings that --dry-run names
     help="Try each of these values of a key. Repeatable: all combinations are run.",
 )
 @click.option("--seeds", metavar="N | A-B", help="Seeds of each setting: the first N from 0, or A to B. [default: 3]")
-@click.option("--data", type=click.Path(), metavar="DIR", help="Four IDX files to train on. [default: bundled MNIST]")
+@click.option("--data", multiple=True, metavar="DIR", help="Train on this, as mlp train does. [default: mnist]")
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at a time. [default: one per core]")
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of a Dask scheduler, as tcp://host:8786.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Stop after M minutes.")
@@ -45,7 +45,7 @@ def command(
     configs: tuple[str, ...],
     assignments: tuple[str, ...],
     seeds: str | None,
-    data: str | None,
+    data: tuple[str, ...],
     jobs: int | None,
     scheduler: str | None,
     minutes: float | None,
@@ -69,9 +69,8 @@ def command(
     mlp sweep --resume sweeps/001
     """
     import contextlib
-    import os
 
-    from mlp_cli.data.datasets import load_dataset
+    from mlp_cli.data.datasets import absolute, load_dataset
     from mlp_cli.runs import cluster
     from mlp_cli.runs.settings import asked
     from mlp_cli.runs.sweep import Sweep, run_sweep, seconds_of_a_run
@@ -84,7 +83,8 @@ def command(
         sweep: Sweep | None = None
         if resume is None:
             what, settings = asked(configs, assignments, seeds)
-            dataset = load_dataset("train", None if data is None else os.path.abspath(data))
+            where = absolute(data if len(data) > 1 else data[0] if data else None)
+            dataset = load_dataset("train", where)
             missing = total = len(settings) * len(what.seeds)
         else:
             sweep = Sweep.resume(resume)
@@ -95,6 +95,8 @@ def command(
         jobs = max(1, min(jobs or cluster.cores(), missing))
         guess = seconds_of_a_run(settings, dataset) if missing else 0.0
         plan = _plan(len(settings), total, missing, guess, None if scheduler else jobs)
+        if test:
+            load_dataset("test", sweep.data if sweep else where)  # to say at once if there is none
         if dry_run:
             tell(plan, *_listed(settings))
             return

@@ -18,7 +18,7 @@ import numpy as np
 
 from mlp_cli import __version__
 from mlp_cli.config import Config
-from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.data.datasets import Dataset, Part, load_dataset
 from mlp_cli.errors import DivergedError, MlpError, RunError, StoppedError
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BEST, LAST
@@ -40,11 +40,11 @@ class UnfitError(RunError):
 
 
 class Common(NamedTuple):
-    """What the jobs of a sweep have in common. `directory` and `data` are absolute paths on the client."""
+    """What the jobs of a sweep have in common. `directory` and the places in `data` are absolute, on the client."""
 
     directory: str
     mark: str
-    data: str | None
+    data: str | tuple[str, ...] | None
     data_sha256: dict[str, str]
     threads: int
     test: bool
@@ -156,9 +156,9 @@ def _check_versions(common: Common, worker: str) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(part: str, directory: str | None) -> Dataset:
+def _load(part: Part, where: str | tuple[str, ...] | None) -> Dataset:
     """Once per process, however many runs it makes."""
-    return load_dataset(part, directory)
+    return load_dataset(part, where)
 
 
 def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: str, is_wanted: IsWanted) -> Outcome:

@@ -212,7 +212,7 @@ class Begun(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     mark: str
     data_sha256: dict[str, str]
     settings: list[Settled]
-    data: str | None = None
+    data: str | list[str] | None = None
 
     def as_settings(self, source: Path) -> list[Setting]:
         """Raises ConfigError where what is recorded is no configuration."""

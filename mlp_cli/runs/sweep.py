@@ -24,7 +24,7 @@ import tomli_w
 
 from mlp_cli.blas import limit_threads
 from mlp_cli.config import Config, as_text, to_table, to_toml
-from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.data.datasets import Dataset, absolute, load_dataset
 from mlp_cli.errors import DivergedError, RunError, StoppedError
 from mlp_cli.files import PART, replace_file
 from mlp_cli.model.checkpoint import load_checkpoint
@@ -119,7 +119,7 @@ class Sweep:
             load_checkpoint(find_model(model))
         begun = Begun(
             mark=secrets.token_hex(8),
-            data=None if dataset.directory is None else str(dataset.directory),
+            data=absolute(dataset.where),
             data_sha256=dataset.sha256,
             settings=[Settled(setting.values, to_table(setting.config)) for setting in settings],
         )
@@ -290,7 +290,7 @@ class Sweep:
     def check_data(self, dataset: Dataset) -> None:
         """Raises RunError where the data is not what the sweep began with."""
         if dataset.sha256 != self.data_sha256:
-            raise RunError(f"{self}: was begun with other data than {dataset.directory or 'the bundled MNIST'} has now")
+            raise RunError(f"{self}: was begun with other data than {dataset.place} has now")
 
     def measure(self) -> None:
         """Measure the finished runs that have not been on the test set."""
@@ -354,7 +354,7 @@ def run_sweep(
     common = Common(
         directory=str(sweep.directory.resolve()),
         mark=sweep.mark,
-        data=sweep.data,
+        data=tuple(sweep.data) if isinstance(sweep.data, list) else sweep.data,
         data_sha256=sweep.data_sha256,
         threads=threads,
         test=test,
