@@ -74,6 +74,7 @@ def command(
     from mlp_cli.runs import cluster
     from mlp_cli.runs.settings import asked
     from mlp_cli.runs.sweep import Sweep, run_sweep, seconds_of_a_run
+    from mlp_cli.runs.train import Signals
 
     if jobs and scheduler is not None:
         raise click.UsageError("--jobs is for this machine; the workers of --scheduler are as many as were started.")
@@ -102,6 +103,7 @@ def command(
             return
         note(plan)
         with contextlib.ExitStack() as while_running:
+            signals = while_running.enter_context(Signals())
             # a scheduler that cannot be reached leaves no directory behind, one that exists starts no workers
             workers = while_running.enter_context(cluster.remote(scheduler)) if scheduler is not None else None
             if sweep is None:
@@ -113,11 +115,10 @@ def command(
             if workers is not None:
                 show = _Show(sweep, guess, quiet)
                 while_running.callback(show.close)
-                threads = 1 if scheduler is not None else max(1, cluster.cores() // jobs)
                 run_sweep(
                     sweep,
                     workers,
-                    threads=threads,
+                    signals,
                     test=test,
                     minutes=minutes,
                     give_up=give_up,

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import tempfile
-import threading
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -24,7 +23,6 @@ Future: TypeAlias = Any
 SECONDS_TO_CONNECT = 10
 SECONDS_TO_CLOSE = 5
 QUIET = logging.CRITICAL + 1
-SIGNALS_OF_THE_CLIENT = ("SIGINT", "SIGHUP", "SIGTERM")
 
 
 class LostError(RunError):
@@ -143,17 +141,17 @@ def local(jobs: int) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlp-sweep-", ignore_cleanup_errors=True))
         stack.enter_context(dask.config.set(settings))
-        workers = distributed.LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            local_directory=folder,
-            silence_logs=QUIET,
-        )
-        stack.callback(_close, workers)
-        client = distributed.Client(workers, set_as_default=False)
-        client.register_plugin(_deaf_to_signals())
+        with _deaf_to_the_terminal():
+            workers = distributed.LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                local_directory=folder,
+                silence_logs=QUIET,
+            )
+            stack.callback(_close, workers)
+            client = distributed.Client(workers, set_as_default=False)
         cluster = Cluster(client, "this machine", is_local=True)
         stack.callback(cluster.close)
         yield cluster
@@ -208,20 +206,18 @@ def _imported() -> Any:
     return distributed
 
 
-def _deaf_to_signals() -> Any:
-    """A plugin by which worker processes leave Ctrl-C, which the terminal sends to them as well, to the client."""
-    from distributed import WorkerPlugin
-
-    class DeafToSignals(WorkerPlugin):
-        name = "mlp-signals"
-
-        def setup(self, worker: Any) -> None:
-            if threading.current_thread() is threading.main_thread():
-                for name in SIGNALS_OF_THE_CLIENT:
-                    if hasattr(signal, name):
-                        signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-    return DeafToSignals()
+@contextlib.contextmanager
+def _deaf_to_the_terminal() -> Iterator[None]:
+    """Within it, this thread and whatever thread or process it starts hear nothing of Ctrl-C and of a terminal that is
+    closed, and what was started never does: the terminal tells all its processes, and only the client is to know."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _close(workers: Any) -> None:

@@ -336,6 +336,7 @@ class Progress(NamedTuple):
 def run_sweep(
     sweep: Sweep,
     cluster: Cluster,
+    signals: Signals,
     *,
     threads: int = 1,
     test: bool = False,
@@ -347,8 +348,8 @@ def run_sweep(
     """Make the runs of a sweep that are missing.
 
     `tell` is called for each run that ended, each note, and many times a second without either. Ends early after
-    `minutes`; raises StoppedError after a signal, and RunError where the scheduler or the disk is gone. Whatever
-    happens, the runs that are done are kept; `sweep.end()` writes the last table of them.
+    `minutes`. Raises StoppedError once `signals` have received one, RunError where the scheduler or the disk is gone.
+    Whatever happens, the runs that are done are kept; `sweep.end()` writes the last table of them.
     """
     until = None if minutes is None else time.monotonic() + 60 * minutes
     common = Common(
@@ -362,15 +363,14 @@ def run_sweep(
         versions=versions(),
     )
     try:
-        with Signals() as signals:
-            for progress in _made(sweep, cluster, common, give_up):
-                tell(progress)
-                if signals.received:
-                    cluster.close()
-                    raise StoppedError(f"stopped; {sweep.kept()}", signals.received)
-                if until is not None and time.monotonic() > until:
-                    cluster.close()
-                    break
+        for progress in _made(sweep, cluster, common, give_up):
+            tell(progress)
+            if signals.received:
+                cluster.close()
+                raise StoppedError(f"stopped; {sweep.kept()}", signals.received)
+            if until is not None and time.monotonic() > until:
+                cluster.close()
+                break
     except LostError as error:
         raise RunError(f"{error}; {sweep.kept()}") from None
 
@@ -436,17 +436,17 @@ def _timed(config: Config, dataset: Dataset) -> float:
     augmentation = msgspec.structs.replace(config.augmentation, strokes=0.0)
     plain = msgspec.structs.replace(config, training=training, augmentation=augmentation)
     data = Data.split(dataset, plain)
-    times = [time.perf_counter()]
+    times: list[float] = []
 
     def stop_when_known(state: State, loss: float) -> None:
         times.append(time.perf_counter())
-        if len(times) > STEPS_TO_TIME or times[-1] - times[0] > SECONDS_TO_TIME:
+        if len(times) > STEPS_TO_TIME or (len(times) > 2 and times[-1] - times[0] > SECONDS_TO_TIME):
             raise _KnownError
 
     with contextlib.suppress(_KnownError, DivergedError):
         for _ in fit(State.new(plain, data), data, plain, stop_when_known):
             break
-    if len(times) == 1:
+    if len(times) < 2:  # a run of a step or none
         return 0.0
     step = statistics.median(after - before for before, after in itertools.pairwise(times))
     n, m = len(data.examples) * (1 + config.training.nondigits), config.training.batch_size
