@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 import click
@@ -51,6 +52,15 @@ def note(*lines: str) -> None:
         return
     try:
         click.echo(text, err=True)
+    except (OSError, ValueError):
+        abandon(sys.stderr)
+
+
+def redraw(lines: Sequence[str], over: int) -> None:
+    """Print lines to a terminal at stderr in the place of the last `over` lines there, if anyone watches."""
+    up = f"\x1b[{over}A\x1b[J" if over else ""
+    try:
+        click.echo(up + "".join(printable(line) + "\n" for line in lines), nl=False, err=True)
     except (OSError, ValueError):
         abandon(sys.stderr)
 

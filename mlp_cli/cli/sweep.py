@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.console import abandon, note, tell
+from mlp_cli.cli.console import note, redraw, tell
 from mlp_cli.printable import to_json
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def command(
     from mlp_cli.runs.settings import asked
     from mlp_cli.runs.sweep import Sweep, run_sweep, seconds_of_a_run
     from mlp_cli.runs.train import Signals
+    from mlp_cli.training.workers import available_cores
 
     if jobs and scheduler is not None:
         raise click.UsageError("--jobs is for this machine; the workers of --scheduler are as many as were started.")
@@ -93,7 +94,7 @@ def command(
             settings, dataset = sweep.settings, load_dataset("train", sweep.data)
             sweep.check_data(dataset)
             missing, total = len(sweep.missing()), len(sweep.rows)
-        jobs = max(1, min(jobs or cluster.cores(), missing))
+        jobs = max(1, min(jobs or available_cores(), missing))
         guess = seconds_of_a_run(settings, dataset) if missing else 0.0
         plan = _plan(len(settings), total, missing, guess, None if scheduler else jobs)
         if test:
@@ -115,10 +116,12 @@ def command(
             if workers is not None:
                 show = _Show(sweep, guess, quiet)
                 while_running.callback(show.close)
+                threads = 1 if scheduler is not None else max(1, available_cores() // jobs)
                 run_sweep(
                     sweep,
                     workers,
                     signals,
+                    threads=threads,
                     test=test,
                     minutes=minutes,
                     give_up=give_up,
@@ -178,7 +181,7 @@ class _Show:
     def close(self) -> None:
         """Take the table off the screen."""
         if self._lines:
-            self._write(f"\x1b[{self._lines}A\x1b[J")
+            redraw([], self._lines)
         self._lines = 0
 
     def _line(self, row: "Row") -> str:
@@ -208,21 +211,12 @@ class _Show:
         at_a_time = min(missing, progress.slots)
         last = f"{total - missing} of {total} runs, {at_a_time} at a time, time left: {left}"
         lines = [cut(printable(line), width - 1) for line in [*table, last]]
-        self.close()
-        self._write("\n".join(lines) + "\n")
+        redraw(lines, self._lines)
         self._lines = len(lines)
 
     def _note(self, line: str) -> None:
         self.close()
         note(line)
-
-    def _write(self, text: str) -> None:
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except (OSError, ValueError):  # who watched has left; the sweep goes on
-            abandon(sys.stderr)
-            self.quiet, self.redraws = True, False
 
 
 def _table(standings: "Sequence[Standing]", *, with_difference: bool) -> list[str]:

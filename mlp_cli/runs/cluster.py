@@ -134,13 +134,10 @@ def local(jobs: int) -> Iterator[Cluster]:
     distributed = _imported()
     import dask
 
-    settings = {
-        "distributed.worker.profile.enabled": False,
-        "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
-    }
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlp-sweep-", ignore_cleanup_errors=True))
-        stack.enter_context(dask.config.set(settings))
+        stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
+        stack.enter_context(_environment(DASK_LOGGING__DISTRIBUTED="critical"))  # of workers, also of later ones
         with _deaf_to_the_terminal():
             workers = distributed.LocalCluster(
                 n_workers=jobs,
@@ -220,11 +217,21 @@ def _deaf_to_the_terminal() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Within it, these environment variables have these values."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _close(workers: Any) -> None:
     with contextlib.suppress(Exception):
         workers.close(timeout=SECONDS_TO_CLOSE)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -444,7 +444,7 @@ def _timed(config: Config, dataset: Dataset) -> float:
             raise _KnownError
 
     with contextlib.suppress(_KnownError, DivergedError):
-        for _ in fit(State.new(plain, data), data, plain, stop_when_known):
+        for _ in fit(State.new(plain, data), data, plain, stop_when_known, threads=1):
             break
     if len(times) < 2:  # a run of a step or none
         return 0.0
