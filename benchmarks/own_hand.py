@@ -4,7 +4,8 @@
 
 The CSV has the columns file, label and group (pictures of one hand and tool). Each group is cut into folds; each fold
 is read by the model before, and after it has gone on with the other folds, as `mlp train --init MODEL --data mnist
---data OTHERS=SHARE` does. MNIST's test set is measured before and after, too, as the mean over the folds.
+--data OTHERS=SHARE` does; and to tell the two apart, after it has gone on with MNIST alone. MNIST's test set is
+measured before and after, too, as the mean over the folds.
 """
 
 import argparse
@@ -34,10 +35,9 @@ def folds_of(labels, n, rng):
     return folds
 
 
-def gone_on(model, config, mnist, own, share):
-    """The checkpoint of a run that begins with `model` and has these pictures beside MNIST."""
+def gone_on(model, config, data):
+    """The checkpoint of a run on these data that begins with `model`."""
     with tempfile.TemporaryDirectory() as folder:
-        data = mixed([mnist, own], [1 - share, share])
         session = begin(config, data, Path(folder) / "run", init=model)
         run_to_end(session)
         return load_checkpoint(Path(folder) / "run" / BEST)
@@ -46,7 +46,10 @@ def gone_on(model, config, mnist, own, share):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv")
-    parser.add_argument("--groups", required=True, help="names of groups, with commas between them")
+    parser.add_argument(
+        "--groups", help="names of groups, with commas between them; those of at least --least pictures"
+    )
+    parser.add_argument("--least", type=int, default=9)
     parser.add_argument("--model", default="mnist")
     parser.add_argument("--config", default="default")
     parser.add_argument("--set", action="append", default=[], dest="assignments")
@@ -62,24 +65,29 @@ def main():
     for index, picture in enumerate(pictures.pictures):
         groups[picture.columns["group"]].append(index)
     before_mnist = measure(model, dataset=test).accuracy
+    alone = gone_on(model, config, mnist)
+    after_mnist = measure(alone, dataset=test).accuracy
     rows = []
-    for name in options.groups.split(","):
+    names = options.groups.split(",") if options.groups else [g for g in groups if len(groups[g]) >= options.least]
+    for name in names:
         own = pictures.subset(np.array(groups[name]))
         folds = folds_of(own.labels, options.folds, np.random.default_rng(0))
-        before = after = 0
+        before = without = after = 0
         accuracies = []
         for fold in range(options.folds):
             seen, unseen = own.subset(np.flatnonzero(folds != fold)), own.subset(np.flatnonzero(folds == fold))
-            tuned = gone_on(model, config, mnist, seen, options.share)
+            tuned = gone_on(model, config, mixed([mnist, seen], [1 - options.share, options.share]))
             before += len(unseen) - len(measure(model, dataset=unseen).mistakes)
             after += len(unseen) - len(measure(tuned, dataset=unseen).mistakes)
+            without += len(unseen) - len(measure(alone, dataset=unseen).mistakes)
             accuracies.append(measure(tuned, dataset=test).accuracy)
-        rows.append([name, len(own), before, after, f"{100 * (np.mean(accuracies) - before_mnist):+.3f}"])
+        rows.append([name, len(own), before, without, after, f"{100 * (np.mean(accuracies) - before_mnist):+.3f}"])
         print(*rows[-1], flush=True)
-    rows.append(["all", *(sum(row[column] for row in rows) for column in (1, 2, 3)), ""])
+    rows.append(["all", *(sum(row[column] for row in rows) for column in (1, 2, 3, 4)), ""])
+    mnist_told = f"MNIST's test accuracy is {before_mnist:.2%} before, {after_mnist:.2%} after MNIST alone"
     print_table(
-        f"Read correctly, {options.folds} folds; MNIST's test accuracy before: {before_mnist:.2%}",
-        ["group", "pictures", "before", "after", "MNIST, points"],
+        f"Read correctly, {options.folds} folds; {mnist_told}",
+        ["group", "pictures", "before", "after MNIST alone", "after own pictures, too", "MNIST then, points"],
         rows,
     )
 
