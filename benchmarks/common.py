@@ -94,13 +94,23 @@ def busy(*command):
         process.wait()
 
 
+OUT = None  # a file that gets whatever is said, too
+
+
+def say(line=""):
+    """A line to standard output, and to OUT."""
+    print(line, flush=True)
+    if OUT:
+        print(line, file=OUT, flush=True)
+
+
 def print_table(title, columns, rows):
     """A table in Markdown, and an empty line."""
-    print(f"**{title}**\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+    say(f"**{title}**\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
         cells = (str(cell).replace("|", "\\|") for cell in row)
-        print(f"| {' | '.join(cells)} |", flush=True)
-    print()
+        say(f"| {' | '.join(cells)} |")
+    say()
 
 
 def machine():

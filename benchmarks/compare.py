@@ -3,6 +3,7 @@
     python benchmarks/compare.py                    all tables, some fifteen minutes
     python benchmarks/compare.py epochs start       some of them
     python benchmarks/compare.py --quick            fewer rounds: for trying it out
+    python benchmarks/compare.py --out FILE         to another file than benchmarks/tables.md, which docs quote
 
 What is compared is taken by turns, A B A B, in this one run; seconds are medians, ratios those of medians. Leave the
 machine alone meanwhile.
@@ -14,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import HERE, MLP, Epochs, busy, by_turns, machine, print_table, require, run, train
-from train_peers import RECIPES
+import common
+from common import HERE, MLP, Epochs, busy, by_turns, machine, print_table, require, run, say, train
 
 THREADS = 2  # all, of the machine the README tells of
 
@@ -23,7 +24,8 @@ THREADS = 2  # all, of the machine the README tells of
 def epochs(rounds, folder):
     """Seconds per epoch of plain gradient descent."""
     kinds = {
-        "mlp": ("mlp", 1), "products": ("products", 1), "torch": ("torch", 1), "torch all": ("torch", THREADS),
+        "mlp": ("mlp", 1), "mlp all": ("mlp", THREADS), "products": ("products", 1),
+        "torch": ("torch", 1), "torch all": ("torch", THREADS),
         "jax": ("jax", 1), "jax all": ("jax", THREADS), "sklearn": ("sklearn", 1),
     }  # fmt: skip
     memory = {}
@@ -34,13 +36,16 @@ def epochs(rounds, folder):
             s = dict(zip(workers, by_turns(list(workers.values()), rounds), strict=True))
             memory.update({kind: worker.close() for kind, worker in workers.items()})
             best = min(("torch", "torch all"), key=s.get)
-            notes = {best: f" ({2 if 'all' in best else 1})", "jax": "", "jax all": "", "sklearn": ""}
-            cells = [f"{s[kind]:.2f}{note}, ×{s[kind] / s['mlp']:.2f}" for kind, note in notes.items()]
-            yield [batch, f"{s['mlp']:.2f}", f"{s['products']:.2f}", f"{s['mlp'] / s['products']:.2f}", *cells]
+            one, both = s["mlp"], s["mlp all"]
+            yield [
+                batch, f"{one:.3f}", f"{one / s['products']:.2f}", f"{s['jax'] / one:.2f}", f"{both:.3f}",
+                f"{s['jax all'] / both:.2f}", f"{s[best] / both:.2f} ({2 if 'all' in best else 1})",
+                f"{s['sklearn'] / both:.2f}",
+            ]  # fmt: skip
 
-    columns = ["batch", "mlp", "bare products", "mlp / products", "PyTorch (threads)"]
-    columns += ["JAX, one core", "JAX, all", "scikit-learn"]
-    print_table("Seconds per epoch, and how many times those of mlp on one thread", columns, rows())
+    columns = ["batch", "mlp, one core, s", "times bare products", "JAX, one core: times mlp", "mlp, all cores, s"]
+    columns += ["JAX, all: times mlp", "PyTorch (its best threads)", "scikit-learn"]
+    print_table("Seconds per epoch, and how many times as long others take", columns, rows())
     shown = {"mlp": "mlp", "PyTorch": "torch", "JAX": "jax", "scikit-learn": "sklearn"}
     cells = [f"{memory[kind]:.0f}" for kind in shown.values()]
     print_table("Peak memory of such epochs, MB", list(shown), [cells])
@@ -49,16 +54,15 @@ def epochs(rounds, folder):
 def accuracy(rounds, folder):
     """From the prompt to a trained network."""
     rows = []
-    for target, preset, others in ((98, "quick", ("torch", "sklearn")), (99, "default", ("torch",))):
-        epochs = RECIPES[target].epochs
+    for target, preset, others in ((98, "quick", ("torch", "jax", "sklearn")), (99, "default", ("torch", "jax"))):
         reached = {}
 
-        def ours(preset=preset, epochs=epochs, reached=reached):
-            seconds, _, reached["mlp"] = train(preset, folder / "run", "--epochs", str(epochs))
+        def ours(preset=preset, reached=reached):
+            seconds, _, reached["mlp"] = train(preset, folder / "run")
             return seconds
 
         def theirs(name, target=target, reached=reached):
-            threads = str(THREADS if (name, target) == ("torch", 98) else 1)  # the better choice for each
+            threads = str(1 if (name, target) == ("torch", 99) else THREADS)  # the better choice for each
             seconds, _, out = run(sys.executable, HERE / "train_peers.py", name, str(target), "--threads", threads)
             reached[name] = float(out)
             return seconds
@@ -66,9 +70,7 @@ def accuracy(rounds, folder):
         functions = [ours, *(lambda name=name: theirs(name) for name in others)]
         seconds = by_turns(functions, rounds if target == 98 else max(1, rounds // 2))
         for name, taken in zip(reached, seconds, strict=True):
-            what = {"mlp": f"`mlp train {preset} --epochs {epochs}`", "torch": "PyTorch", "sklearn": "scikit-learn"}[
-                name
-            ]
+            what = {"mlp": f"`mlp train {preset}`", "torch": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}[name]
             note = "" if reached[name] * 100 >= target else ", not reached"
             rows.append(
                 [f"{target} %", what, f"{taken:.1f}", f"{taken / seconds[0]:.1f}", f"{reached[name]:.2%}{note}"]
@@ -129,13 +131,14 @@ def predict(rounds, folder):
 
 
 def threads(rounds, folder):
-    """BLAS threads on an idle machine and on a busy one."""
+    """Threads on an idle machine and on a busy one."""
     rows = []
     other = [*MLP, "train", "accurate", "--quiet", "--out", folder / "other"]
     cases = [
         ("plain, batch 128", "plain", 128),
         ("plain, batch 1024", "plain", 1024),
-        ("default: warps", "default", 128),
+        ("plain, batch 256", "plain", 256),
+        ("default: warps", "default", 256),
     ]
     for name, preset, batch in cases:
         workers = [Epochs("mlp", preset=preset, batch=batch, threads=n) for n in (1, THREADS)]
@@ -150,7 +153,7 @@ def threads(rounds, folder):
         for worker in workers:
             worker.close()
         shutil.rmtree(folder / "other")
-    columns = ["epoch", "BLAS threads", "idle", "one core busy", "`mlp train accurate` beside it"]
+    columns = ["epoch", "threads", "idle", "one core busy", "`mlp train accurate` beside it"]
     print_table("Seconds per epoch, and how many times those of the idle machine", columns, rows)
 
 
@@ -178,12 +181,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all by default")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, default=HERE / "tables.md")
     options = parser.parse_args()
     unknown = set(options.tables) - set(TABLES)
     if unknown:
         parser.error(f"there is no table {', '.join(unknown)}")
     versions = require("torch", "jax", "jaxlib", "scikit-learn")
-    print(f"{machine()}; {versions}.\n", flush=True)
+    common.OUT = options.out.open("w", encoding="utf-8")
+    say(f"{machine()}; {versions}.\n")
     with tempfile.TemporaryDirectory() as folder:
         for name in options.tables or TABLES:
             TABLES[name](2 if options.quick else 5, Path(folder))
