@@ -16,7 +16,7 @@ from mlp_cli.model.find import BUNDLED
 from mlp_cli.model.reader import Reader
 
 # What each must do: test accuracy, its bytes, the preset that makes it
-MODELS = {"mnist": (0.993, 450_000, "best")}
+MODELS = {"mnist": (0.993, 450_000, "best"), "large": (0.994, 5_000_000, "large")}
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -40,12 +40,13 @@ def test_eval_uses_mnist_when_there_is_no_run(mlp):
     assert json.loads(result.out)["accuracy"] >= MODELS["mnist"][0]
 
 
-def test_predict_uses_mnist(mlp):
+def test_predict_uses_mnist_and_large_where_it_is_named(mlp):
     image = load_dataset("test").images[0].reshape(28, 28)
     Image.fromarray(np.pad(255 - image, 40, constant_values=255)).save("seven.png")
-    result = mlp("predict", "seven.png")
-    assert result.out.startswith("seven.png\t7\t")
-    assert f"model: {BUNDLED['mnist']}" in result.err
+    for options, name in ((), "mnist"), (("--model", "large"), "large"):
+        result = mlp("predict", *options, "seven.png")
+        assert result.out.startswith("seven.png\t7\t")
+        assert f"model: {BUNDLED[name]}" in result.err
 
 
 def test_it_reads_the_test_set_and_refuses_half_a_percent_of_it_at_most(name, mlp):
@@ -71,13 +72,13 @@ def test_it_refuses_pictures_of_no_digit_of_every_kind(kind, reader, monkeypatch
     """Others than those of its training: the seed is another."""
     monkeypatch.setattr(painting, "KINDS", (Kind(kind.painter, 1),))
     pictures = nondigits(300, np.random.default_rng(12345), load_dataset("test").images)
-    assert (reader.probabilities(pictures).max(axis=1) < reader.threshold).mean() >= 0.75
+    assert (reader.probabilities(pictures).max(axis=1) < reader.threshold).mean() >= 0.8
 
 
 @pytest.mark.parametrize("width", [1.6, 2.5, 4, 5.5])
 def test_it_reads_strokes_of_any_width(width, reader, test_set):
     images = np.array([redraw(image.reshape(28, 28), width) for image in test_set.images[:500]])
-    assert (reader.probabilities(images).argmax(axis=1) == test_set.labels[:500]).mean() >= 0.95
+    assert (reader.probabilities(images).argmax(axis=1) == test_set.labels[:500]).mean() >= 0.96
 
 
 @pytest.mark.parametrize("digit", WRITTEN)
