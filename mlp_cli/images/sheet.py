@@ -22,6 +22,7 @@ SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygo
 LEAST_STEP, AWAY = 8, 5  # grey levels between the sheet and what it lies on, so many pixels from its edge
 ALL_AROUND = 0.85  # of the outline has that step
 CUT = 0.03  # of the hull may be lost if the border cuts corners off: an ellipse has as many, but loses more
+TOUCH = 0.04  # of the outline, along the border, is that of a corner that touches it
 SQUARE = 0.9  # 1 if an outline's own sides are parallel or at right angles, 0 at any angle
 OWN = 0.5  # of the outline of a sheet that nothing but a sheet has
 EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
@@ -122,8 +123,12 @@ def _sharp(corners: NDArray[np.float64], contour: NDArray[np.int32]) -> NDArray[
 
 
 def _is_open(corners: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    """Whether corners lie on the border of the picture."""
-    return bool((corners <= 2).any() or (corners >= np.array(shape[::-1]) - 3).any())
+    """Whether a side lies on the border of the picture; a corner that only touches it makes a sheet no less whole."""
+    ends = np.roll(corners, -1, axis=0)
+    lengths = np.hypot(*(ends - corners).T)
+    last = np.array(shape[::-1]) - 1
+    on_border = [(corners <= 2) & (ends <= 2), (corners >= last - 2) & (ends >= last - 2)]
+    return bool(((on_border[0] | on_border[1]).any(axis=1) & (lengths > TOUCH * lengths.sum())).any())
 
 
 def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -207,3 +207,19 @@ def test_some_of_the_pieces_are_what_they_were():
     assert only.box.tolist() == [marks.box[0].tolist(), marks.box[2].tolist()]
     assert [int((only.labels == i).sum()) for i in (1, 2, 3)] == [1, 1, 0]
     assert only.pixels(np.array([False, True])).sum() == 1
+
+
+def test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased():
+    """Dashes with gaps of 4 pixels, 0.02 of the page's width, are a line; with gaps of 12, 0.06, they are not."""
+    ink = np.zeros((200, 200), bool)
+    ink[40:170, 95:105] = True  # a 1
+    faint = ink.copy()
+    for x in range(0, 200, 12):
+        faint[100, x : x + 8] = True
+    rest, lines = without_ruling(faint)
+    assert lines == 1
+    np.testing.assert_array_equal(rest, ink)
+    loose = ink.copy()
+    for x in range(0, 200, 16):
+        loose[100, x : x + 4] = True
+    assert without_ruling(loose)[1] == 0

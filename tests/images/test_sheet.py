@@ -146,3 +146,13 @@ def test_a_page_on_a_desk_gives_the_box_of_the_page_alone(desk, share):
     own = find_one(Page(sheet))
     assert np.abs(digit.image.astype(int) - own.image).mean() < 22  # a tilt that is left over moves the edges
     assert PAPER == 235
+
+
+def test_a_sheet_whose_corner_touches_the_border_is_whole():
+    """All four of its sides are on the picture, so it is seen from above; one whose side is cut off is not."""
+    photo = np.full((480, 640), 80, np.uint8)
+    cv2.fillPoly(photo, [np.int32([(2, 240), (260, 60), (440, 300), (190, 460)])], 235)
+    (sheet,) = sheets(whole(Page(photo)))
+    assert sheet.inside is None
+    photo[:, :100] = 235  # now the left side lies beyond
+    assert all(sheet.inside is not None for sheet in sheets(whole(Page(photo))))
