@@ -1,0 +1,174 @@
+"""Makes the pictures of the documents from the real program.
+
+`python docs/make_pictures.py` runs in an editable install with the extra `test` and Debian's chromium and
+chromium-driver.
+
+front-light.png, front-dark.png   the drawing page beside a photo and its answer, for the README
+gallery.png                       what is read, and what is refused, for pictures.md
+"""
+
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from selenium import webdriver
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+import mlp_cli
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.model.find import BUNDLED
+
+DOCS = Path(__file__).parent
+sys.path.append(str(DOCS.parent / "tests"))
+import pages  # noqa: E402 (the generators of pages stand with the tests)
+
+WIDTH, HEIGHT = 1100, 760  # of the drawing page
+COLOURS = {"light": ("#ffffff", "#1b1b1f", "#5b5b66"), "dark": ("#121217", "#ececf1", "#a6a6b3")}
+CELL = 230  # of the gallery
+
+
+def main() -> None:
+    """Make every picture."""
+    digits = load_dataset("test")
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.jpg"
+        rng = np.random.default_rng(8)
+        sheet = pages.page(digits.images[15].reshape(28, 28), rng, ruled=True)
+        Image.fromarray(pages.on_desk(sheet, rng, desk=80, share=0.8, tilt=9)).save(photo, quality=90)
+        html = Path(folder) / "draw.html"
+        subprocess.run([sys.executable, "-m", "mlp_cli", "draw", "--out", html], check=True, capture_output=True)
+        for scheme in COLOURS:
+            _front(scheme, html, photo)
+    _gallery(digits)
+
+
+def _front(scheme: str, html: Path, photo: Path) -> None:
+    background, ink, faint = COLOURS[scheme]
+    page = _screenshot(scheme, html)
+    answer = mlp_cli.load().read(photo)
+    picture = Image.open(photo)
+    front = Image.new("RGB", (page.width + picture.width + 40, page.height), background)
+    front.paste(page, (0, 0))
+    left, top = page.width + 20, (page.height - picture.height) // 2 - 40
+    front.paste(picture, (left, top))
+    pen = ImageDraw.Draw(front)
+    pen.text((left, top - 42), "$ mlp predict photo.jpg", faint, ImageFont.load_default(26))
+    pen.text((left, top + picture.height + 14), str(answer.digit), ink, ImageFont.load_default(96))
+    words = ";\n".join(["; ".join(answer.actions[:2]), "; ".join(answer.actions[2:])])
+    pen.text(
+        (left + 90, top + picture.height + 40), f"confidence {answer.confidence:.4f}", ink, ImageFont.load_default(26)
+    )
+    pen.text((left + 90, top + picture.height + 80), words, faint, ImageFont.load_default(22))
+    front.quantize(128).save(DOCS / f"front-{scheme}.png", optimize=True)
+
+
+def _screenshot(scheme: str, html: Path) -> Image.Image:
+    """The drawing page with a 3 on it, in a colour scheme."""
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{HEIGHT}"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    try:
+        media = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+        size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.get(html.as_uri())
+        pad = driver.find_element("id", "pad")
+        side = pad.rect["width"]
+        actions = ActionBuilder(driver, mouse=PointerInput("mouse", "mouse"), duration=0)
+        for number, (x, y) in enumerate(_three()):
+            actions.pointer_action.move_to(pad, round(x * side), round(y * side))
+            if number == 0:
+                actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+        actions.perform()
+        with tempfile.NamedTemporaryFile(suffix=".png") as file:
+            driver.save_screenshot(file.name)
+            return Image.open(file.name).convert("RGB")
+    finally:
+        driver.quit()
+
+
+def _three() -> list[tuple[float, float]]:
+    """A 3 as points, in shares of the pad from its middle."""
+    arcs = ((-0.02, -0.15, 0.17, 0.15, -150, 90), (-0.02, 0.16, 0.2, 0.16, -90, 150))
+    return [
+        (x + width * math.cos(math.radians(angle)), y + height * math.sin(math.radians(angle)))
+        for x, y, width, height, start, end in arcs
+        for angle in np.linspace(start, end, 16)
+    ]
+
+
+def _gallery(digits: mlp_cli.data.datasets.Dataset) -> None:
+    """Pages of every kind with what the bundled network says of them."""
+    rng = np.random.default_rng(3)
+
+    def digit(i: int) -> np.ndarray:
+        return digits.images[i].reshape(28, 28)
+
+    def sheet(i: int, **options: object) -> np.ndarray:
+        return pages.page(digit(i), rng, **options)
+
+    made = {
+        "ruled, in a shadow": sheet(0, ruled=True, shadow=True),
+        "a sheet on a desk": pages.on_desk(sheet(4), rng, desk=70, tilt=12),
+        "squared paper": pages.squared(sheet(2), rng),
+        "glare": pages.glare(sheet(11), rng),
+        "in a frame": sheet(9, frame=True),
+        "light on dark": sheet(7, negative=True),
+        "faint pencil": pages.faint(sheet(3), rng),
+        "pixels": pages.pixel_grid(digit(1), rng),
+        "noise": np.uint8(np.clip(rng.normal(128, 40, (300, 300)), 0, 255)),
+        "a letter": _written("A"),
+        "a scribble": _scribbled(rng),
+        "a sheet half in shadow": pages.on_desk(sheet(15, ruled=True, shadow=True), rng, desk=80, tilt=9),
+    }
+    reader = mlp_cli.load()
+    columns = 4
+    rows = -(-len(made) // columns)
+    gallery = Image.new("RGB", (columns * CELL, rows * (CELL + 50)), "white")
+    pen = ImageDraw.Draw(gallery)
+    for number, (name, levels) in enumerate(made.items()):
+        left, top = number % columns * CELL, number // columns * (CELL + 50)
+        picture = Image.fromarray(levels)
+        picture.thumbnail((CELL - 20, CELL - 20))
+        gallery.paste(picture, (left + (CELL - picture.width) // 2, top + (CELL - picture.height) // 2))
+        pen.text((left + 10, top + CELL - 4), name, "#5b5b66", ImageFont.load_default(16))
+        pen.text((left + 10, top + CELL + 16), _said(reader, levels), "#1b1b1f", ImageFont.load_default(18))
+    gallery.quantize(128).save(DOCS / "gallery.png", optimize=True)
+
+
+def _said(reader: "mlp_cli.model.reader.Reader", levels: np.ndarray) -> str:
+    from mlp_cli.errors import ImageError
+
+    try:
+        answer = reader.read(levels)
+    except ImageError:
+        return "refused"
+    return "refused" if answer.digit is None else f"{answer.digit}   {answer.confidence:.4f}"
+
+
+def _written(letter: str) -> np.ndarray:
+    picture = Image.new("L", (300, 300), 235)
+    ImageDraw.Draw(picture).text((150, 150), letter, 40, ImageFont.load_default(180), anchor="mm")
+    return np.asarray(picture)
+
+
+def _scribbled(rng: np.random.Generator) -> np.ndarray:
+    picture = Image.new("L", (300, 300), 235)
+    points = np.cumsum(rng.normal(0, 45, (40, 2)), axis=0)
+    points = (points - points.min(axis=0)) / np.ptp(points, axis=0) * 200 + 50
+    ImageDraw.Draw(picture).line([tuple(point) for point in points], 40, 8, joint="curve")
+    return np.asarray(picture)
+
+
+if __name__ == "__main__":
+    if not BUNDLED["mnist"].exists():
+        raise SystemExit("the bundled model is missing")
+    main()
