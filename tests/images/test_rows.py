@@ -11,7 +11,7 @@ from strings import digit, line, sign
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
-from mlp_cli.images.rows import Piece, cut, find_rows
+from mlp_cli.images.rows import Piece, _cheapest, _followed, cut, find_rows
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ SIGNS = {
         lambda page: [cv2.line(page, (195, y), (235, y), 40, 10) for y in (125, 155)],
         "d.d",
     ),
-    "a point too faint to be written": (lambda page: cv2.circle(page, (210, 188), 6, 170, -1), "dd"),
+    "a point too faint to be written": (lambda page: cv2.circle(page, (210, 188), 6, 135, -1), "dd"),
     "a point below the line": (lambda page: cv2.circle(page, (130, 250), 6, 40, -1), "dd"),
     "a point in a ring, which is a part of it": (lambda page: cv2.circle(page, (130, 140), 6, 40, -1), "dd"),
     "a stroke above, which is a part too": (lambda page: cv2.line(page, (110, 70), (150, 70), 40, 8), "dd"),
@@ -87,6 +87,37 @@ def test_a_sign_is_what_the_pen_put_down_beside_digits(draw, seen):
     ring(page, 300)
     draw(page)
     assert rows(page) == [seen]
+
+
+def test_a_low_digit_is_a_digit_and_a_lower_one_a_sign():
+    page = sheet()
+    ring(page, 130)
+    ring(page, 300)
+    low = page.copy()
+    ring(page, 215, 160, radius=30, pen=12)  # 72 high, of 112
+    assert rows(page) == ["ddd"]
+    ring(low, 215, 170, radius=18, pen=12)  # 48
+    assert rows(low) == ["d.d"]
+
+
+@pytest.mark.parametrize(("below", "seen"), [(6, "ddd"), (20, "ddd"), (40, "dddd")])
+def test_two_bars_above_each_other_are_one_digit_if_they_are_near(below, seen):
+    """Halves of 60 pixels, and rings beside them of 112."""
+    page = sheet(400)
+    ring(page, 300)
+    ring(page, 430)
+    page[84:144, 130:142] = 40
+    page[144 + below : 204 + below, 130:142] = 40
+    assert len("".join(rows(page))) == len(seen)
+
+
+def test_two_digits_above_each_other_are_two():
+    page = sheet(400)
+    ring(page, 300)
+    page[60:140, 130:142] = 40
+    page[152:232, 130:142] = 40  # 172 together, more than 1.6 of the 84 to 112 that digits are high here
+    page[60:140, 400:412] = 40
+    assert len("".join(rows(page))) == 4
 
 
 @pytest.mark.parametrize("pen", [6, 12, 24])
@@ -251,15 +282,13 @@ def test_a_cut_goes_through_the_least_ink():
     assert right.box[2] == 64
 
 
-def test_a_cut_may_lean():
-    """Two strokes that lean by 40 degrees and touch at half the height: no upright cut parts them."""
-    levels = np.zeros((100, 160), np.float32)
-    cv2.line(levels, (10, 95), (85, 5), 1, 10)
-    cv2.line(levels, (60, 95), (135, 5), 1, 10)
-    levels[48:52, 40:100] = 1
-    parts = cut(Piece(levels, np.array([0, 0, 160, 100])), 100, 10)
-    shares = sorted(float(part.levels[:30].sum() + part.levels[-30:].sum()) for part in parts)[-2:]
-    assert shares[0] > 0.9 * shares[1]
+def test_a_cut_goes_aside_rather_than_through_ink():
+    """A free way from the top to the bottom that goes aside with every row: nine steps, for nine pixels of ink."""
+    ink = np.ones((10, 30), np.float32)
+    ink[np.arange(10), np.arange(10, 20)] = 0
+    cost, came = _cheapest(ink)
+    assert cost[-1].min() < 5
+    assert _followed(came, 19).tolist() == list(range(19, 9, -1))
 
 
 def test_a_sign_of_each_kind_is_seen(mnist):
