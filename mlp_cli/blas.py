@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import threadpoolctl
 
 DEFAULT_THREADS = 1
+MOST_THREADS = 4096  # that a run may ask for, and run.json may name
 
 
 def limit_threads(threads: int | None = None) -> int:

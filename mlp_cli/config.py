@@ -12,9 +12,14 @@ import tomli_w
 from msgspec import Meta
 
 from mlp_cli.errors import ConfigError
+from mlp_cli.files import read_file
+from mlp_cli.printable import LONGEST, cut
 
 TOML_ERRORS = (ValueError, RecursionError)  # also of numbers too long, and of nesting too deep
 IN_A_RUN = "config.toml"  # the configuration in a run directory
+LONGEST_TOML = 65536  # bytes
+MOST_EPOCHS = 1_000_000
+MOST_DOTS = 100  # in a line: tomllib takes a key of n parts in n² steps and bytes
 PRESET_ORDER = ("plain", "quick", "default", "accurate", "best", "large")
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -48,7 +53,7 @@ class TrainingConfig(_Section, frozen=True):
     These are off at 0 and "".
     """
 
-    epochs: Annotated[int, Meta(ge=0, le=1_000_000)] = 15
+    epochs: Annotated[int, Meta(ge=0, le=MOST_EPOCHS)] = 15
     batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 128
     optimizer: Literal["sgd", "momentum", "nesterov", "adamw"] = "nesterov"
     learning_rate: Annotated[float, Meta(gt=0, le=1e9)] = 0.1
@@ -83,7 +88,7 @@ class AugmentationConfig(_Section, frozen=True):
     shear: Annotated[float, Meta(ge=0, le=10)] = 0.0
     shift: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     elastic: Annotated[float, Meta(ge=0, le=1000)] = 0.0
-    smoothness: Annotated[float, Meta(gt=0, le=1000)] = 4.0
+    smoothness: Annotated[float, Meta(ge=0.01, le=1000)] = 4.0
     groups: Annotated[int, Meta(ge=1, le=1000)] = 1
     shrink_from: Share = 0.0
     shrink_to: Annotated[float, Meta(ge=0, le=1)] = 1.0
@@ -108,7 +113,7 @@ def load_config(name: str | Path = "default", assignments: Iterable[str] = (), *
     config = from_table(table, path)
     for assignment in assignments:
         _assign(table, assignment)
-        config = from_table(table, f"--set {assignment}")
+        config = from_table(table, f"--set {cut(assignment)}")
     for key, value in options.items():
         if value is not None:
             section = table if key == "seed" else table.setdefault("training", {})
@@ -119,6 +124,8 @@ def load_config(name: str | Path = "default", assignments: Iterable[str] = (), *
 
 def from_table(table: Table, source: str | Path) -> Config:
     """The configuration in nested dictionaries; `source` is named in the ConfigError for anything not allowed."""
+    if unknown := _unknown(table):
+        raise ConfigError(f"{source}: {_explain_unknown(*unknown)}")
     try:
         return msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
@@ -175,7 +182,7 @@ def _read(name: str | Path) -> tuple[Path, Table]:
         if not path.is_file():
             raise ConfigError(f"{name}: is neither a configuration nor a run directory: it has no {IN_A_RUN}")
     try:
-        return path, tomllib.loads(path.read_text("utf-8-sig"))
+        return path, _parsed(read_file(path, LONGEST_TOML).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not TOML: it is not UTF-8 text") from None
     except TOML_ERRORS as error:
@@ -188,40 +195,64 @@ def _read(name: str | Path) -> tuple[Path, Table]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def _parsed(text: str) -> Table:
+    """The table of a TOML text. Raises TOML_ERRORS."""
+    if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise ValueError(f"there is a line with more than {MOST_DOTS} dots")
+    # Python's own line ends, as read_text has them: tomllib refuses a carriage return alone
+    return tomllib.loads(text.replace("\r\n", "\n"))
+
+
 def _assign(table: Table, assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     key, text = key.strip(), text.strip()
     if not equals or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
-        raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as training.learning_rate=0.05")
+        raise ConfigError(f"--set {cut(assignment)}: expected KEY=VALUE, such as training.learning_rate=0.05")
     try:
-        (value,) = tomllib.loads(f"value = {text}").values()
+        (value,) = _parsed(f"value = {text}").values()
     except TOML_ERRORS as error:
         # A shell eats the quotes of network.activation="tanh", so a bare word or path is taken as a string.
         if not re.fullmatch(r"[A-Za-z./~][\w./~-]*", text):
             hint = f": {error}"
             if re.fullmatch("[0-9]+(, ?[0-9]+)+", text):
                 hint = f"; did you mean '{key}=[{', '.join(re.findall('[0-9]+', text))}]'?"
-            raise ConfigError(f"--set {assignment}: {text!r} is not a TOML value{hint}") from None
+            raise ConfigError(f"--set {cut(assignment)}: {cut(text)!r} is not a TOML value{hint}") from None
         value = text
     *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"--set {assignment}: {section} is not a section")
+            raise ConfigError(f"--set {cut(assignment)}: {cut(section)} is not a section")
     table[last] = value
 
 
 def _explain(message: str, table: Table) -> str:
     """One line on a msgspec message: the key, what is there, and what is allowed."""
-    message, _, path = message.partition(" - at `$.")
+    _, _, path = message.rpartition(" - at `$.")
     path = path.rstrip("`")
-    if unknown := re.search(r"unknown field `(.*)`", message):
-        return _explain_unknown(unknown[1], path)
     value: Any = table
     for key in re.findall(r"[^.\[\]]+", path):
         value = value[int(key) if isinstance(value, list) else key]
     guess = _did_you_mean(value, _choices(path))
-    return f"{path} = {as_text(value, quoted=True)}: must be {_describe(path)}{guess}"
+    try:
+        shown = cut(as_text(value, quoted=True))
+    except ValueError:  # Python does not write these
+        shown = "a number of thousands of digits"
+    return f"{path} = {shown}: must be {_describe(path)}{guess}"
+
+
+def _unknown(table: Table) -> tuple[str, str] | None:
+    """The first key that no section has, and its section; None if every key is known."""
+    for name, value in table.items():
+        kind = next((field.type for field in msgspec.structs.fields(Config) if field.name == name), None)
+        if kind is None:
+            return name, ""
+        if isinstance(value, dict) and issubclass(getattr(kind, "__origin__", kind), _Section):
+            known = {field.name for field in msgspec.structs.fields(kind)}
+            for key in value:
+                if key not in known:
+                    return key, name
+    return None
 
 
 def _explain_unknown(key: str, path: str) -> str:
@@ -234,7 +265,7 @@ def _explain_unknown(key: str, path: str) -> str:
         for f in msgspec.structs.fields(kind)
     }
     here = [name for name in names if name.rpartition(".")[0] == path]
-    full = f"{path}.{key}".lstrip(".")
+    full = cut(f"{path}.{key}".lstrip("."))
     elsewhere = [name for name, last in names.items() if last == key]
     guess = f"; did you mean {elsewhere[0]}?" if elsewhere else _did_you_mean(full, names)
     allowed = ", ".join(names[name] for name in here)
@@ -242,7 +273,9 @@ def _explain_unknown(key: str, path: str) -> str:
 
 
 def _did_you_mean(word: Any, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    if not isinstance(word, str):
+        return ""
+    close = difflib.get_close_matches(word[:LONGEST], list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 

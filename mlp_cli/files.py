@@ -15,8 +15,8 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 PART = re.compile(r"\.[0-9a-f]{16}\.mlp-(part|run)")  # "run": of the process that trains in the directory
 STALE = 3600.0  # seconds after which nobody is at work on a part any more
@@ -80,7 +80,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     _flush_directory(path, None)
 
 
-def open_file(path: str | Path) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """A file to be read. Raises OSError, also for a pipe or a device, which may make the reader wait for ever."""
     try:
         descriptor = os.open(path, OLD)
@@ -95,7 +95,7 @@ def open_file(path: str | Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_file(path: str | Path, most: int) -> bytes:
+def read_file(path: str | os.PathLike[str], most: int) -> bytes:
     """The content of a file. Raises OSError, also for what is no file, and for one of more than `most` bytes."""
     with open_file(path) as file:
         content = file.read(most + 1)

@@ -32,6 +32,7 @@ def blobs(n, seed, k=4, side=8):
 
 
 RUN_FILES = ["best.safetensors", "config.toml", "last.safetensors", "metrics.csv", "run.json"]
+SMALL_TRAINING = ["training.validation=100", "network.hidden=[8]", "training.batch_size=32", "training.epochs=2"]
 BASE = str(Path(__file__).parent / "base.toml")
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from mlp_cli.config import PRESET_ORDER, Config, load_config, presets, to_toml
 from mlp_cli.errors import ConfigError
+from mlp_cli.printable import cut
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_a_configuration_is_written_as_toml_that_reads_back_the_same(file):
 def test_a_wrong_assignment_is_named_with_what_is_allowed(assignment, message):
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(assignments=[assignment])
-    assert str(caught.value).startswith(f"--set {assignment}: ")
+    assert str(caught.value).startswith(f"--set {cut(assignment)}: ")
 
 
 def test_a_wrong_option_is_blamed_not_the_file():

@@ -19,9 +19,13 @@ def cut(text: str, width: int) -> str:
     """The text, or its beginning and an ellipsis where it would take more than `width` columns."""
     if columns(text) <= width:
         return text
-    while columns(text) > width - 1:
-        text = text[:-1]
-    return text + "…"
+    kept, used = 0, 0
+    for letter in text:
+        used += columns(letter)
+        if used > width - 1:
+            break
+        kept += 1
+    return text[:kept] + "…"
 
 
 def pad(text: str, width: int, align: str = "<") -> str:

@@ -100,7 +100,8 @@ def command(
     else:
         network, x, labels, about = _examples(model, image, label, data, index, batch)
 
-    quantities = trace(network, x, labels)
+    with np.errstate(over="ignore", invalid="ignore"):  # of parameters that are too large: what comes of them is shown
+        quantities = trace(network, x, labels)
     if as_json:
         tell(_json(about, quantities, full))
     elif full:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlp_cli.data.idx import read_idx
 from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
+from mlp_cli.files import read_file
 
 if TYPE_CHECKING:
     from mlp_cli.data.folders import Bar
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 MNIST_DIRECTORY = Path(__file__).parent / "mnist"
 FILE_PREFIX = {"train": "train", "test": "t10k"}
 CLASS_NAMES_FILE = "classes.txt"
+# What a checkpoint may hold, and so what may be trained on.
+MOST_CLASSES = 256  # labels are bytes
+LONGEST_NAME = 100  # letters of a class name
+LONGEST_SIDE = 65535  # pixels of an image
 
 MOST_VALIDATION = 5  # of so many pictures one is held out for validation, at most
 
@@ -192,6 +197,8 @@ def load_dataset(
     if labels.max() >= len(classes):
         raise DataError(f"{labels_path}: has the label {labels.max()}, but there are {len(classes)} classes from 0 up")
     n, height, width = images.shape
+    if max(height, width) > LONGEST_SIDE:
+        raise DataError(f"{images_path}: has images of {height}×{width} pixels; a side has at most {LONGEST_SIDE}")
     return Dataset(
         name=known or folder.resolve().name,
         images=images.reshape(n, height * width),
@@ -274,13 +281,22 @@ def sha256_of(array: NDArray[Any]) -> str:
 def _classes_in(folder: Path) -> tuple[str, ...] | None:
     path = folder / CLASS_NAMES_FILE
     try:
-        names = [line.strip() for line in path.read_text("utf-8").rstrip().splitlines()]
+        text = read_file(path, MOST_CLASSES * 4 * (LONGEST_NAME + 2)).decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text, one class name per line: {error}") from None
-    for number, name in enumerate(names, start=1):
-        if not name or not name.isprintable() or name in names[: number - 1]:
-            problem = "is there already" if name and name.isprintable() else "is empty or cannot be printed"
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read as text, one class name per line: {reason}") from None
+    names: dict[str, None] = {}  # in order
+    for number, name in enumerate(map(str.strip, text.rstrip().splitlines()), start=1):
+        problem = (
+            "is empty or cannot be printed" if not name or not name.isprintable()
+            else "is there already" if name in names
+            else f"is longer than {LONGEST_NAME} letters" if len(name) > LONGEST_NAME
+            else f"is one too many: labels are bytes, so there are at most {MOST_CLASSES}" if number > MOST_CLASSES
+            else None
+        )  # fmt: skip
+        if problem:
             raise DataError(f"{path}: the class name in line {number} {problem}; each line names one class")
+        names[name] = None
     return tuple(names)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zlib_ng import gzip_ng, zlib_ng
 
 from mlp_cli.errors import DataError
+from mlp_cli.files import open_file
 
 UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
@@ -28,7 +29,7 @@ def read_idx(path: str | os.PathLike[str], dimensions: int) -> NDArray[np.uint8]
     Raises DataError, naming the file, where it is not exactly such a file.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             is_gzip = file.read(2) == GZIP_MAGIC
         with gzip_ng.open(path) if is_gzip else open(path, "rb") as content:  # type: ignore[no-untyped-call]
             return _read(content, path, dimensions)
@@ -51,6 +52,8 @@ def _read(file: gzip.GzipFile | BufferedReader, path: str | os.PathLike[str], di
         raise DataError(f"{path}: ends within its header; download it again")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     size = math.prod(shape)
+    if size == 0:  # the other sizes may then be whatever they like
+        raise DataError(f"{path}: has no {'images' if dimensions > 1 else 'labels'}")
     # A header that lies about the size cannot ask for terabytes: deflate packs at most 1032 bytes into one.
     most = os.fstat(file.fileno()).st_size * MOST_PACKED
     content = np.empty(min(size, most), np.uint8)  # large pages, which numpy asks for, make minibatches faster

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from mlp_cli.errors import ImageError
+from mlp_cli.files import open_file
 
 File: TypeAlias = "str | os.PathLike[str] | BinaryIO | Image.Image"
 
@@ -112,6 +113,8 @@ def _open(file: File) -> Image.Image:
     if isinstance(file, Image.Image):
         return file.copy()  # the caller's own stays open, and as it is
     try:
+        if isinstance(file, str | os.PathLike):
+            open_file(file).close()  # which is no pipe to wait for
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         if not _is_heic(file):

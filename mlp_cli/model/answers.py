@@ -4,9 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.batches import to_inputs
+from mlp_cli.errors import ModelError
+from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import MLP, cross_entropy, log_softmax
+from mlp_cli.nn.calibration import calibrated
 
 CHUNK = 500
+
+
+def calibrated_answers(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """log ŷ of a checkpoint's network at its temperature: (n, k). Raises ModelError where that is no number: parameters
+    may be finite and yet so large that a sum of them is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        log_y = calibrated(log_probabilities(checkpoint.network, images), checkpoint.metadata.temperature)
+    if not np.isfinite(log_y).all():
+        raise ModelError(f"{checkpoint.path}: its parameters are too large to compute with")
+    return np.asarray(log_y, np.float64)
 
 
 def log_probabilities(network: MLP, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -19,16 +19,20 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config
+from mlp_cli.data.datasets import LONGEST_NAME, LONGEST_SIDE, MOST_CLASSES
 from mlp_cli.errors import ModelError
+from mlp_cli.files import open_file
 from mlp_cli.nn import MLP
 from mlp_cli.nn.calibration import HIGHEST, LOWEST
+from mlp_cli.printable import cut, to_json
 
 FORMAT = 1
 
 Tensors = dict[str, NDArray[Any]]  # by name
 
 Count = Annotated[int, Meta(ge=0)]
-Side = Annotated[int, Meta(ge=1, le=65535)]  # of an image, in pixels
+Side = Annotated[int, Meta(ge=1, le=LONGEST_SIDE)]  # of an image, in pixels
+ClassName = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -45,6 +49,7 @@ class Progress(msgspec.Struct, kw_only=True):
     best_accuracy: float = 0.0
     improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement of it, for patience
     epoch_step: Annotated[int, Meta(ge=0)] | None = None  # finished when this epoch began; None before it was kept
+    records_sha256: str = ""  # of the rows of metrics.csv; "" before it was kept
     batches_rng: dict[str, Any]
     dropout_rng: dict[str, Any]
 
@@ -62,9 +67,9 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     config: Config
-    data: str
+    data: Annotated[str, Meta(max_length=255)]  # as a file's name may have
     data_sha256: dict[str, str]
-    classes: Annotated[tuple[str, ...], Meta(min_length=1, max_length=256)]
+    classes: Annotated[tuple[ClassName, ...], Meta(min_length=1, max_length=MOST_CLASSES)]
     image_shape: tuple[Side, Side]
     epoch: Count
     step: Count
@@ -117,8 +122,9 @@ class Checkpoint:
 
 def to_bytes(network: MLP, metadata: Metadata, tensors: Tensors | None = None, half: bool = False) -> bytes:
     """The file of a checkpoint, with the parameters in `half` precision if that is asked for. Equal contents give equal
-    bytes."""
+    bytes. Raises msgspec.ValidationError for metadata that `load_checkpoint` would not take."""
     values = msgspec.to_builtins(metadata)
+    msgspec.convert(values, Metadata)  # what a reader would refuse is not written
     strings = {key: json.dumps(value) for key, value in values.items()}
     named: Tensors = dict(network.parameters.named())
     if half:
@@ -141,6 +147,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
     path = Path(path)
     try:
+        open_file(path).close()  # which is no pipe to wait for
         with safetensors.safe_open(path, framework="numpy") as file:
             strings = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -156,7 +163,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if "average" in tensors and "parameters" not in tensors:  # W1, b1, … were the parameters in training once
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
-    network = MLP.blank(sizes, metadata.config.network.activation)
+    try:
+        network = MLP.blank(sizes, metadata.config.network.activation)
+    except (MemoryError, ValueError):  # a lie, since there is a file of that size: the check below would find it
+        raise ModelError(f"{path}: its configuration asks for a network that does not fit in memory") from None
     checkpoint = Checkpoint(path, network, metadata, tensors)
     for name, view in network.parameters.named().items():
         checkpoint.copy(name, view)
@@ -167,16 +177,16 @@ def _parse(path: Path, strings: dict[str, str]) -> Metadata:
     try:
         values = {key: json.loads(value) for key, value in strings.items()}
         format_number = values["format"]
-    except (KeyError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ModelError(f"{path}: is a safetensors file, but not a checkpoint of mlp") from None
-    if format_number != FORMAT:
+    if not isinstance(format_number, int) or format_number != FORMAT:
+        shown = cut(to_json(format_number))
         raise ModelError(
-            f"{path}: has format {format_number}, and this mlp reads format {FORMAT}; "
-            "upgrade with pip install -U mlp-cli"
+            f"{path}: has format {shown}, and this mlp reads format {FORMAT}; upgrade with pip install -U mlp-cli"
         )
     try:
         metadata = msgspec.convert(values, Metadata)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:  # UnicodeError: of half a surrogate pair
         raise ModelError(f"{path}: its metadata is damaged: {error}") from None
     if not all(map(str.isprintable, metadata.classes)):
         raise ModelError(f"{path}: its metadata is damaged: class names that cannot be printed")

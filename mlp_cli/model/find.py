@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from mlp_cli.errors import ModelError
+from mlp_cli.files import open_file
 
 RUNS = Path("runs")
 CONFIG, METRICS = "config.toml", "metrics.csv"  # in a run directory, with the two checkpoints
@@ -11,6 +12,7 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 MODELS = Path(__file__).parents[1] / "models"
 BUNDLED = {"mnist": MODELS / "mnist.safetensors", "large": MODELS / "large.safetensors"}
 LATEST = "latest"
+LINE = 1000  # bytes, more than one of metrics.csv has
 
 
 def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
@@ -45,8 +47,8 @@ def _latest() -> Path | None:
 def _has_finished_an_epoch(directory: Path) -> bool:
     """Whether there is a row under the header of metrics.csv: a run of no epochs has a best checkpoint, too."""
     try:
-        with (directory / METRICS).open("rb") as file:
-            return bool(file.readline() and file.readline())
+        with open_file(directory / METRICS) as file:
+            return bool(file.readline(LINE) and file.readline(LINE))
     except OSError:
         return False
 

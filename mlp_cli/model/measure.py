@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from mlp_cli.data.datasets import MNIST, Dataset, Part, Where, is_of_pictures, known_name, load_dataset
 from mlp_cli.errors import DataError
-from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.answers import calibrated_answers
 from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import cross_entropy, metrics
-from mlp_cli.nn.calibration import calibrated
 
 if TYPE_CHECKING:
     from mlp_cli.data.folders import Bar
@@ -165,9 +164,7 @@ def measure(
     split = split or default_split(checkpoint, where)
     dataset, indices = load_split(checkpoint, where, split, dataset, bar)
     metadata = checkpoint.metadata
-    log_y = np.asarray(
-        calibrated(log_probabilities(checkpoint.network, dataset.images), metadata.temperature), np.float64
-    )
+    log_y = calibrated_answers(checkpoint, dataset.images)
     return Measurement(dataset, split, indices, metadata.classes, metadata.temperature, metadata.threshold, log_y)
 
 

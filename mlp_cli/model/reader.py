@@ -15,9 +15,8 @@ from mlp_cli.errors import ImageError, ModelError
 from mlp_cli.images.decode import Page, decode_all
 from mlp_cli.images.digits import Digit, prepare
 from mlp_cli.images.mnist import SIDE
-from mlp_cli.model.answers import log_probabilities
+from mlp_cli.model.answers import calibrated_answers
 from mlp_cli.model.checkpoint import Checkpoint
-from mlp_cli.nn.calibration import calibrated
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -118,8 +117,8 @@ class Reader:
         if not len(images):
             return np.empty((0, len(self.classes)))
         with one_thread():
-            log_y = log_probabilities(self.checkpoint.network, images.reshape(len(images), -1))
-        probabilities: NDArray[np.float64] = np.exp(calibrated(log_y, self.checkpoint.metadata.temperature))
+            log_y = calibrated_answers(self.checkpoint, images.reshape(len(images), -1))
+        probabilities: NDArray[np.float64] = np.exp(log_y)
         return probabilities
 
     def readings(self, picture: Picture, split: bool = False) -> Iterator[Reading]:

@@ -5,15 +5,22 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from mlp_cli.printable import printable
+
 Child: TypeAlias = "Element | str | float | Sequence[Child] | None"
 
 
 def E(tag: str, *children: Child, **attributes: str | float) -> Element:
     """An element; children are texts, elements, lists of these, or None; class_ is class, and aria_label aria-label."""
-    names = {key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()}
+    names = {key.rstrip("_").replace("_", "-"): _shown(value) for key, value in attributes.items()}
     element = ElementTree.Element(tag, names)
     _append(element, children)
     return element
+
+
+def _shown(value: object) -> str:
+    """The text of a child or an attribute; control bytes, which HTML has no place for, are escaped."""
+    return printable(str(value), keep="\n\t")
 
 
 def _append(element: Element, children: Sequence[Child]) -> None:
@@ -24,9 +31,9 @@ def _append(element: Element, children: Sequence[Child]) -> None:
             element.append(child)
         elif child is not None:
             if len(element):
-                element[-1].tail = (element[-1].tail or "") + str(child)
+                element[-1].tail = (element[-1].tail or "") + _shown(child)
             else:
-                element.text = (element.text or "") + str(child)
+                element.text = (element.text or "") + _shown(child)
 
 
 def table(

@@ -6,6 +6,7 @@ writing there, and not into the one that takes its place.
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import platform
@@ -21,11 +22,12 @@ import msgspec
 import numpy as np
 import threadpoolctl
 
+from mlp_cli.blas import MOST_THREADS
 from mlp_cli.config import Config, to_toml
 from mlp_cli.data.datasets import Dataset, absolute
 from mlp_cli.errors import DivergedError, RunError
-from mlp_cli.files import remove_parts, replace_file
-from mlp_cli.model.checkpoint import FORMAT, Checkpoint, Metadata, to_bytes
+from mlp_cli.files import read_file, remove_parts, replace_file
+from mlp_cli.model.checkpoint import FORMAT, Checkpoint, Metadata, Progress, to_bytes
 from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS, RUNS
 from mlp_cli.training.loop import Record
 from mlp_cli.training.state import State
@@ -33,6 +35,7 @@ from mlp_cli.training.state import State
 if sys.platform != "win32":  # runs are not locked there
     import fcntl
 
+MOST_FACTS, MOST_METRICS = 32_000_000, 250_000_000  # bytes; a million rows of metrics.csv at most
 FACTS = "run.json"
 LOCK_SECONDS = 1.0  # `mlp runs` asks for the lock, and has it for a moment
 
@@ -127,6 +130,9 @@ class Run:
         """Read metrics.csv up to the epochs of `state`. Raises RunError if it has not those."""
         # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
         self.records = read_metrics(self.directory)[: state.epoch]
+        kept = state.progress.records_sha256
+        if kept and kept != _sha256(self.records):
+            raise RunError(f"{self.directory / METRICS}: is not the one that was written with {LAST}; put that back")
         if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
             raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
 
@@ -193,16 +199,26 @@ class Run:
             threshold=state.threshold,
             split_seed=state.split_seed,
             trained_on=self.trained_on,
-            progress=state.progress_to_save() if for_resume else None,
+            progress=self._progress(state) if for_resume else None,
         )
         return to_bytes(state.for_use(), metadata, state.tensors() if for_resume else {})
 
+    def _progress(self, state: State) -> Progress:
+        return msgspec.structs.replace(state.progress_to_save(), records_sha256=_sha256(self.records))
+
     def _write_facts(self) -> None:
+        msgspec.convert(self.facts, _Facts)  # what a reader would refuse is not written
         self.write(FACTS, json.dumps(self.facts, indent=2) + "\n")
 
     def _write_metrics(self) -> None:
         rows = [Record._fields, *(record.cells() for record in self.records)]
         self.write(METRICS, "".join(",".join(row) + "\n" for row in rows))
+
+
+def _sha256(records: Sequence[Record]) -> str:
+    """That of the rows of metrics.csv without the seconds, which are never the same."""
+    text = "".join(",".join(record._replace(seconds=0).cells()) + "\n" for record in records)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def best_record(records: Sequence[Record]) -> Record | None:
@@ -255,7 +271,7 @@ def read_facts(directory: str | Path) -> Facts:
     """What run.json in a run directory says. Raises RunError."""
     path = Path(directory) / FACTS
     try:
-        facts: Facts = json.loads(path.read_bytes())
+        facts: Facts = json.loads(read_file(path, MOST_FACTS))
         msgspec.convert(facts, _Facts)
     except FileNotFoundError:
         raise RunError(f"{directory}: is not a run directory: it has no {FACTS}") from None
@@ -270,7 +286,7 @@ def read_metrics(directory: str | Path) -> list[Record]:
     """The Records in the metrics.csv of a run directory. Raises RunError."""
     path = Path(directory) / METRICS
     try:
-        header, *lines = path.read_text("utf-8").splitlines()
+        header, *lines = read_file(path, MOST_METRICS).decode("utf-8").splitlines()
         records = [Record.from_cells(line.split(",")) for line in lines]
         if header not in (",".join(Record._fields), ",".join(OLDER_FIELDS)) or not np.isfinite(records).all():
             raise ValueError
@@ -291,7 +307,7 @@ class _Facts(msgspec.Struct):
     outcome: str
     started: str
     command: list[str]
-    threads: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    threads: Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)]
     data: _Where
     resumed: list[Any]
 

@@ -5,12 +5,14 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
-from mlp_cli.blas import limit_threads
+from mlp_cli.blas import MOST_THREADS, limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, Where, load_dataset
 from mlp_cli.data.examples import has_digits
@@ -75,6 +77,7 @@ def begin(
         k = len(init.metadata.classes)
         if len(dataset.classes) != k:
             raise DataError(f"{dataset.place}: has {len(dataset.classes)} classes, and {init.path} answers with {k}")
+    _check_memory(config, dataset)
     threads = _threads(threads)
     teacher, teacher_sha256 = _teacher(config, dataset)
     examples = _split(dataset, config, teacher, tell, init.metadata.held_out_by if init else None)
@@ -138,8 +141,32 @@ def resume(
 
 def _threads(threads: int | None) -> int:
     """The threads that are to share the work, as many as there are cores if None; on each BLAS computes alone."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ConfigError(f"threads = {threads}: must be from 1 to {MOST_THREADS}")
     limit_threads()
     return threads or available_cores()
+
+
+def _check_memory(config: Config, dataset: Dataset) -> None:
+    """Raise ConfigError, before anything is made, for a network or a batch that this machine has no room for.
+
+    Counted is the least that training needs: parameters and gradients, and for each example of a batch what every layer
+    puts out and the gradient of that. The system may promise more memory than it has, and end the run later.
+    """
+    sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
+    rows = max(0, min(config.training.batch_size, len(dataset) - config.training.validation))
+    needed = 4 * (2 * sum(d * h + h for d, h in pairwise(sizes)) + 2 * rows * sum(sizes))
+    message = (
+        f"not enough memory: training.batch_size = {config.training.batch_size} and network.hidden = "
+        f"{list(config.network.hidden)} need at least {needed / 1e9:.1f} GB; make the batch or the network smaller"
+    )
+    try:
+        np.empty(needed, np.uint8)  # promised, but never touched: it takes no time
+    except (MemoryError, ValueError):
+        raise ConfigError(message) from None
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # systems that do not say
+        if needed > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+            raise ConfigError(message)
 
 
 def _loaded(data: Where | Dataset, classes: Sequence[str] | None, bar: "Bar | None") -> Dataset:

@@ -31,7 +31,7 @@ def test_a_step_outside_its_epoch_cannot_be_resumed(tmp_path, data, step, is_rig
 
     def change(metadata):
         metadata |= {"epoch": 1, "step": step}
-        metadata["progress"]["epoch_step"] = epoch_step
+        metadata["progress"] |= {"epoch_step": epoch_step, "records_sha256": ""}
 
     last = tmp_path / "run" / "last.safetensors"
     rewrite(last, change)
@@ -48,7 +48,12 @@ def test_a_run_from_before_images_were_counted_goes_on(tmp_path, data):
     session = begin(load_config(BASE, SETTINGS), data, tmp_path / "run")
     session.run.end("stopped")
     last, metrics = tmp_path / "run" / "last.safetensors", tmp_path / "run" / "metrics.csv"
-    rewrite(last, lambda metadata: metadata.update(epoch=1, step=4) or metadata["progress"].pop("epoch_step"))
+
+    def change(metadata):
+        metadata |= {"epoch": 1, "step": 4}
+        del metadata["progress"]["epoch_step"], metadata["progress"]["records_sha256"]
+
+    rewrite(last, change)
     metrics.write_text(metrics.read_text().replace(",images", "") + "1,4,0.1,1,0.5,1,0.5,1.000\n")
     (record,) = resume(tmp_path / "run").run.records
     assert (record.step, record.images, record.learning_rate, record.seconds) == (4, 0, 0.1, 1.0)

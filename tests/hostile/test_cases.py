@@ -1,0 +1,391 @@
+"""What hostile campaigns have found, one test each: a traceback, a hang, a file lost or written over,
+or a line that a stranger could forge."""
+
+import contextlib
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import SMALL_TRAINING, blobs, idx_bytes, write_data
+
+from mlp_cli.config import load_config
+from mlp_cli.data.datasets import LONGEST_NAME, MOST_CLASSES, load_dataset
+from mlp_cli.data.idx import read_idx
+from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.runs.folder import read_facts, read_metrics
+from mlp_cli.runs.start import begin
+
+
+def header_of(content):
+    (size,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
+
+
+def with_metadata(content, **strings):
+    """A checkpoint with other strings of metadata."""
+    header, rest = header_of(content)
+    header["__metadata__"] |= strings
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + rest
+
+
+def with_parameters(content, value):
+    """A checkpoint all of whose numbers are `value`."""
+    header, rest = header_of(content)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + np.full(len(rest) // 4, value, np.float32).tobytes()
+
+
+@pytest.fixture
+def run(train):
+    train("run", "--quiet")
+    return Path("run")
+
+
+def one_line(result, code=2):
+    assert result.code == code
+    assert "Traceback" not in result.err
+    assert all(line.isprintable() for line in result.err.splitlines())
+    return result.err.splitlines()[-1]
+
+
+# Files in the way, and files that come during the work
+
+
+@pytest.mark.parametrize("name", [".report.html.part", ".run.json.part"])
+def test_a_link_with_the_name_of_an_old_part_is_not_followed(mlp, data, run, name):
+    Path("victim").write_text("mine")
+    (run / name).symlink_to("../victim")
+    assert mlp("report", run).code == 0
+    assert mlp("train", "--resume", run, "--epochs", "4", "--quiet").code == 0
+    assert Path("victim").read_text() == "mine"
+
+
+def test_a_run_that_is_moved_does_not_write_into_the_one_that_takes_its_place(tmp_path, data):
+    """The lock is on the directory, and so are the writes, wherever its name has gone."""
+    config = load_config("plain", SMALL_TRAINING)
+    first = begin(config, data, tmp_path / "my")
+    (tmp_path / "my").rename(tmp_path / "old")
+    second = begin(config, data, tmp_path / "my")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "my").iterdir()}
+    first.state.network.parameters.flat[...] = 1
+    first.run.save(first.state)
+    first.run.end("stopped")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "my").iterdir()} == before
+    assert load_checkpoint(tmp_path / "old" / "last.safetensors").network.parameters.flat.min() == 1
+    assert read_facts(tmp_path / "old")["outcome"] == "stopped"
+    second.run.end("stopped")
+
+
+def test_a_reader_that_polls_never_sees_a_file_half_written(tmp_path, data):
+    session = begin(load_config("plain", SMALL_TRAINING), data, tmp_path / "run")
+    over, seen, broken = threading.Event(), 0, []
+
+    def poll():
+        nonlocal seen
+        while not over.is_set():
+            try:
+                load_checkpoint(tmp_path / "run" / "last.safetensors")
+                read_facts(tmp_path / "run")
+                read_metrics(tmp_path / "run")
+            except (ModelError, RunError) as error:
+                broken.append(str(error))
+            seen += 1
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    for _ in range(100):
+        session.run.save(session.state)
+        session.run.end("stopped") if _ == 99 else session.run._write_facts()
+    over.set()
+    reader.join()
+    assert broken == []
+    assert seen > 10
+
+
+@pytest.mark.parametrize("command", [["eval", "run", "--predictions", "p.csv"], ["report", "run", "--out", "p.html"]])
+def test_of_two_that_write_the_same_new_file_one_does_and_no_part_is_left(run, data, command):
+    arguments = [sys.executable, "-m", "mlp_cli", *command, "--data", str(data)]
+    both = [subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate()[1] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 2], [0, 0] if command[0] == "report" else [0, 2]), errors  # a report may replace a report
+    assert all("Traceback" not in error for error in errors)
+    assert not [name for name in os.listdir() if "mlp-" in name]
+
+
+# What a reader refuses, the writer refuses first
+
+
+@pytest.mark.parametrize("threads", ["5000", "999999999999999999999"])
+def test_threads_that_no_run_json_may_have_start_no_run(train, threads):
+    result = train("run", "--threads", threads)
+    assert "must be from 1 to 4096" in one_line(result)
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ([f"class {i}" for i in range(MOST_CLASSES + 1)], "line 257 is one too many"),
+        (["x" * (LONGEST_NAME + 1)], "line 1 is longer than 100 letters"),
+        (["x" * 200_000], "has more than 104,448 bytes"),
+        (["a", "b", "a"], "line 3 is there already"),
+        (["a", "\x1b[2J"], "line 2 is empty or cannot be printed"),
+    ],
+)
+def test_class_names_that_no_checkpoint_may_have_start_no_run(mlp, tmp_path, names, why):
+    (tmp_path / "data").mkdir()
+    write_data(tmp_path / "data", *blobs(500, seed=1))
+    (tmp_path / "data" / "classes.txt").write_text("\n".join(names))
+    assert why in one_line(mlp("train", "plain", "--data", "data", "--out", "run"))
+    assert os.listdir() == ["data"]
+
+
+def test_as_many_and_as_long_class_names_as_allowed_are_read_again(mlp, tmp_path):
+    (tmp_path / "data").mkdir()
+    write_data(tmp_path / "data", *blobs(500, seed=1))
+    names = [f"{i:数>{LONGEST_NAME}}" for i in range(MOST_CLASSES)]
+    (tmp_path / "data" / "classes.txt").write_text("\n".join(names))
+    settings = ["--set", "training.validation=100", "--set", "network.hidden=[4]", "--epochs", "0", "--quiet"]
+    assert mlp("train", "plain", "--data", "data", "--out", "run", *settings).code == 0
+    assert list(load_checkpoint("run/best.safetensors").metadata.classes) == names
+
+
+def test_sides_that_no_checkpoint_may_have_start_no_run(tmp_path):
+    write_data(tmp_path, np.zeros((2, 1, 65536), np.uint8), np.zeros(2))
+    with pytest.raises(DataError, match="has images of 1×65536 pixels; a side has at most 65535"):
+        load_dataset("train", tmp_path)
+
+
+def test_what_run_json_may_not_say_is_not_written(tmp_path, data):
+    session = begin(load_config("plain", SMALL_TRAINING), data, tmp_path / "run")
+    session.run.facts["threads"] = 0
+    with pytest.raises(ValueError, match="threads"):
+        session.run._write_facts()
+    assert read_facts(tmp_path / "run")["threads"] > 0
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("value", ["0x" + "F" * 5000, "[0x" + "F" * 5000 + "]"])
+def test_a_number_of_thousands_of_digits_is_one_line(mlp, value):
+    error = one_line(mlp("train", "plain", "--set", f"training.epochs={value}"))
+    assert "training.epochs = a number of thousands of digits: must be a whole number" in error
+    assert len(error) < 400
+
+
+def test_weights_that_overflow_are_an_error_and_not_a_warning(mlp, data, run):
+    content = (run / "best.safetensors").read_bytes()
+    Path("huge.safetensors").write_bytes(with_parameters(content, 3e38))
+    error = one_line(mlp("eval", "huge.safetensors", "--data", data, "--json"))
+    assert error == "mlp: huge.safetensors: its parameters are too large to compute with"
+    traced = mlp("trace", "--index", "0", "--data", data, "--model", "huge.safetensors", "--json")
+    quantities = json.loads(traced.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["quantities"]
+    assert None in [quantity["norm"] for quantity in quantities]
+
+
+def test_a_width_of_nothing_is_refused(mlp):
+    error = one_line(mlp("train", "--set", "augmentation.smoothness=5e-324", "--set", "augmentation.elastic=1"))
+    assert "augmentation.smoothness = 5e-324: must be a number at least 0.01" in error
+
+
+def test_an_image_of_no_height_and_any_width_is_no_image(tmp_path):
+    (tmp_path / "images").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1))
+    with pytest.raises(DataError, match="images: has no images"):
+        read_idx(tmp_path / "images", dimensions=3)
+
+
+@pytest.mark.parametrize("setting", ["training.batch_size=1000000", "network.hidden=[65536, 65536, 65536, 65536]"])
+def test_a_run_that_cannot_fit_in_memory_is_not_started(tmp_path, setting):
+    (tmp_path / "data").mkdir()
+    write_data(tmp_path / "data", np.zeros((40_000, 8, 8), np.uint8), np.zeros(40_000))
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30));"
+        "from mlp_cli.__main__ import main; main()"
+    )
+    command = ["train", "plain", "--data", "data", "--out", "run", "--set", setting]
+    command += [] if "hidden" in setting else ["--set", "network.hidden=[60000]"]
+    result = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "not enough memory: training.batch_size = " in result.stderr.splitlines()[-1]
+    assert os.listdir(tmp_path) == ["data"]
+
+
+# Words
+
+
+@pytest.mark.parametrize("key", ["x` - at `$.y", "\x1b[2J\nmlp: all is well", "x" * 50_000])
+@pytest.mark.parametrize("section", ["", "training"])
+def test_an_unknown_key_is_named_whatever_it_is(mlp, tmp_path, key, section):
+    (tmp_path / "c.toml").write_text(f"[{section}]\n" * bool(section) + f"{json.dumps(key)} = 1")
+    result = mlp("train", "c.toml")
+    error = one_line(result)
+    assert error.startswith(f"mlp: c.toml: unknown key {section}{'.' * bool(section)}{key[0] if key[0] == 'x' else ''}")
+    assert len(result.err.splitlines()) == 1
+    assert len(error) < 600
+
+
+def test_a_long_value_is_cut(mlp, tmp_path):
+    (tmp_path / "c.toml").write_text(f'[training]\noptimizer = "{"x" * 60_000}"')
+    error = one_line(mlp("train", "c.toml"))
+    assert error.startswith("mlp: c.toml: training.optimizer = 'xxx")
+    assert error.endswith("'nesterov', 'sgd'")
+    assert len(error) < 300
+
+
+@pytest.mark.parametrize(("text", "why"), [("a." * 200 + "a = 1", "more than 100 dots"), ("#" * 70_000, "bytes")])
+def test_a_configuration_that_would_take_minutes_is_refused_at_once(tmp_path, text, why):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match=why):
+        load_config(tmp_path / "c.toml")
+
+
+ESCAPES = "\x1b[2J\x1b]0;title\x07\nmlp: all is well\u202e"
+
+
+@pytest.mark.parametrize("key", ["format", "data", "classes", "config"])
+def test_a_checkpoint_prints_nothing_of_its_own(mlp, data, run, key):
+    content = (run / "best.safetensors").read_bytes()
+    value = {"classes": [ESCAPES], "config": {ESCAPES: 1}}.get(key, ESCAPES)
+    Path("bad.safetensors").write_bytes(with_metadata(content, **{key: json.dumps(value)}))
+    for command in (["eval", "bad.safetensors"], ["eval", "bad.safetensors", "--data", data, "--json"]):
+        result = mlp(*command)
+        assert (result.out + result.err).replace("\n", "").isprintable()
+        assert "mlp: all is well" not in result.err.splitlines()
+
+
+def test_half_a_surrogate_pair_anywhere_in_a_checkpoint_is_one_line(mlp, data, run):
+    content = (run / "best.safetensors").read_bytes()
+    metadata = header_of(content)[0]["__metadata__"]
+    for key, text in metadata.items():
+        places = [place for place, letter in enumerate(text) if letter == '"']
+        for place in places[:20]:
+            spoilt = text[: place + 1] + "\\udc80" + text[place + 1 :]
+            Path("bad.safetensors").write_bytes(with_metadata(content, **{key: spoilt}))
+            result = mlp("eval", "bad.safetensors", "--data", data)
+            assert result.code in (0, 2)
+            one_line(result, result.code)
+
+
+@pytest.mark.parametrize("where", ["outcome", "name"])
+def test_a_list_of_runs_prints_nothing_of_theirs(mlp, run, where):
+    Path("runs").mkdir()
+    home = Path("runs", ESCAPES.replace("/", "") if where == "name" else "001")
+    run.rename(home)
+    if where == "outcome":
+        facts = json.loads((home / "run.json").read_text()) | {"outcome": ESCAPES}
+        (home / "run.json").write_text(json.dumps(facts))
+    for arguments in ([], ["--json"]):
+        result = mlp("runs", *arguments)
+        assert (result.out + result.err).replace("\n", "").isprintable()
+        assert len(result.out.splitlines()) == 2 - bool(arguments)
+
+
+def test_a_report_has_no_control_bytes(mlp, data, run):
+    facts = json.loads((run / "run.json").read_text())
+    facts["command"] = ["mlp", "train", ESCAPES]
+    (run / "run.json").write_text(json.dumps(facts))
+    assert mlp("report", run).code == 0
+    page = (run / "report.html").read_text()
+    assert not [letter for letter in page if not letter.isprintable() and letter not in "\n\t"]
+    assert r"\x1b]0;title" in page
+
+
+# Files that have no end, or lie
+
+
+@pytest.mark.parametrize("file", ["config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"])
+def test_a_pipe_in_a_run_is_not_waited_for(mlp, run, file):
+    (run / file).unlink()
+    os.mkfifo(run / file)
+    started = time.monotonic()
+    for command in (["runs", "."], ["eval", "run"], ["train", "--resume", "run"], ["report", "run"], ["train", "run"]):
+        assert mlp(*command).code in (0, 2)
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("file", ["classes.txt", "train-images-idx3-ubyte", "c.toml", "x.png", "m.safetensors"])
+def test_a_pipe_for_a_file_is_not_waited_for(mlp, tmp_path, file):
+    (tmp_path / "data").mkdir()
+    write_data(tmp_path / "data", *blobs(500, seed=1))
+    place = tmp_path / ("data" if file[0] in "ct" and file != "c.toml" else ".") / file
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    for command in (["train", "--data", "data"], ["train", "c.toml"], ["predict", "x.png"], ["eval", "m.safetensors"]):
+        if file in " ".join(command) or ("data" in command and place.parent.name == "data"):
+            assert mlp(*command).code in (1, 2)
+
+
+def test_metrics_of_another_seed_are_not_taken_for_those_of_the_run(mlp, train, run):
+    train("other", "--seed", "7", "--quiet")
+    good = Path("run/metrics.csv").read_bytes()
+    Path("run/metrics.csv").write_bytes(Path("other/metrics.csv").read_bytes())
+    error = one_line(mlp("train", "--resume", "run", "--epochs", "4"))
+    assert error == "mlp: run/metrics.csv: is not the one that was written with last.safetensors; put that back"
+    Path("run/metrics.csv").write_bytes(good)
+    assert mlp("train", "--resume", "run", "--epochs", "4", "--quiet").code == 0
+
+
+def test_seconds_may_differ_and_the_bytes_of_a_checkpoint_do_not(train):
+    for name in ("one", "two"):
+        train(name, "--quiet")
+    assert Path("one/metrics.csv").read_text() != "" != Path("two/metrics.csv").read_text()
+    assert Path("one/last.safetensors").read_bytes() == Path("two/last.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 512, 4096, 10_000, 20_000])
+def test_a_full_disk_at_any_size_loses_nothing(tmp_path, data, size):
+    """A limit on the size of files stands in for the disk: it fails at the same call, with another number."""
+    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--quiet"]
+    command += [word for setting in SMALL_TRAINING for word in ("--set", setting)]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    with contextlib.suppress(FileNotFoundError):
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, preexec_fn=limit)
+    assert "Traceback" not in result.stderr
+    assert result.returncode in (0, 2)
+    assert not list(tmp_path.rglob("*.mlp-*"))
+    if (tmp_path / "run").exists():
+        load_checkpoint(tmp_path / "run" / "last.safetensors")
+        read_metrics(tmp_path / "run")
+
+
+def test_a_picture_that_is_a_program_is_not_run(mlp, tmp_path, monkeypatch):
+    """Pillow would start `gs` for an EPS, whatever its name."""
+    (tmp_path / "gs").write_text("#!/bin/sh\ntouch was-run\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "innocent.png").write_bytes(eps)
+    assert "format" in one_line(mlp("predict", "innocent.png"), 1)
+    assert not Path("was-run").exists()
+
+
+def test_show_without_a_stdout_is_one_line(tmp_path):
+    Image.new("L", (28, 28), 255).save(tmp_path / "x.png")
+    command = f"{sys.executable} -m mlp_cli predict --show x.png >&-"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == "mlp: standard output is closed, so the result is lost"
+
+
+def test_the_independent_writer_of_idx_agrees(tmp_path):
+    (tmp_path / "x").write_bytes(idx_bytes(np.arange(6).reshape(1, 2, 3)))
+    assert read_idx(tmp_path / "x", dimensions=3).tolist() == [[[0, 1, 2], [3, 4, 5]]]
