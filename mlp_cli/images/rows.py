@@ -43,6 +43,7 @@ class Piece:
     box: Boxes
     sign: str | None = None
     crossed: float = 0.0  # widths of the pen of ink that the cut on its left crosses
+    strokes: int = 0  # that the cut on its left crosses, one below the other
 
 
 TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
@@ -330,9 +331,12 @@ def cut(piece: Piece, height: float, pen: float) -> list[Piece]:
             cuts.append(int(x))
     cuts.sort()
     part = np.zeros(ink.shape, np.uint8)  # of each pixel the number of the cuts to its left
+    strokes = []
     for x in cuts:
         line = np.concatenate([_followed(up, x)[:0:-1], _followed(down, x)])
         part += np.arange(width) > line[:, None]
+        inside = ink[np.arange(WORKING_HEIGHT), line] > 0.5
+        strokes.append(int(np.count_nonzero(np.diff(np.append(False, inside).astype(np.int8)) == 1)))
     part = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_NEAREST)
     pieces = []
     for number in range(len(cuts) + 1):
@@ -342,7 +346,9 @@ def cut(piece: Piece, height: float, pen: float) -> list[Piece]:
             crossed = float(price[cuts[number - 1]]) / (pen * scale) if number else 0.0
             left, top, right, bottom = tight_box(inked)
             place = np.array([left, top, right, bottom]) + np.tile(piece.box[:2], 2)
-            pieces.append(Piece(own[top:bottom, left:right], place, crossed=crossed))
+            pieces.append(
+                Piece(own[top:bottom, left:right], place, crossed=crossed, strokes=strokes[number - 1] if number else 0)
+            )
     return pieces
 
 

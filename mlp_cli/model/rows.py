@@ -19,6 +19,8 @@ from mlp_cli.images.rows import Piece, Writing, cut
 SURE = 0.9  # what is read with this confidence is one digit, and neither cut nor joined
 CUT = 0.15  # nats that a cut costs
 ACROSS = 0.1  # nats that it costs more for each width of the pen that it crosses
+AGAIN = 1.0  # nats for each stroke after the first that it crosses: digits touch at one place, a letter's stem at more
+STEM = 0.9  # nats for each slim part: an M is no 111
 JOIN = 1.5  # nats that it costs to take two pieces for one digit
 # Shares of the height of a typical digit:
 WIDEST = 1.5  # that a digit may be
@@ -79,7 +81,7 @@ class RowReader:
             parts = cut(piece, height, self.writing.pen) if is_unsure else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
             for i in range(len(parts)):
-                extra = CUT + ACROSS * parts[i].crossed if i else 0.0
+                extra = _price(parts[i]) if i else 0.0
                 for j in range(i + 1, len(parts) + (i > 0)):
                     if _may_be_digit(parts[i:j], height):
                         questions.append(_Question(start + i, start + j, parts[i:j], extra, is_part=True))
@@ -102,9 +104,15 @@ class RowReader:
     def _stretch(self, question: _Question, digit: Digit, probabilities: list[float]) -> Stretch:
         cost = question.extra - math.log(max(probabilities))
         is_slim = question.is_part and _width(question.pieces) < SLIM * self.writing.height
-        if is_slim and self.classes[probabilities.index(max(probabilities))] != "1":
-            cost = math.inf
+        if is_slim:
+            is_one = self.classes[probabilities.index(max(probabilities))] == "1"
+            cost = cost + STEM if is_one else math.inf
         return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)
+
+
+def _price(part: Piece) -> float:
+    """What the cut on the left of a part costs."""
+    return CUT + ACROSS * part.crossed + AGAIN * max(0, part.strokes - 1)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:

@@ -165,3 +165,9 @@ def test_touching_digits_within_a_string(mnist):
     assert len(writing.rows[0]) == 3
     oracle = Oracle(*[seen_alone(images[i], labels[i]) for i in chosen])
     assert read(writing, oracle) == "".join(str(labels[i]) for i in chosen)
+
+
+@pytest.mark.parametrize("name", ["M", "K", "ABC", "EUR"])
+def test_letters_are_not_cut_into_digits(reader, name):
+    for seed in range(12):
+        assert "?" in text(reader.read_rows(line([word(name)], np.random.default_rng(seed))))
