@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 LINE_THICKNESS = 0.02
 SLOPE = 0.05
 LINE_END = 0.03
-DASHES = 0.03  # a gap in a line so faint that it comes and goes
+END = 0.01  # of the page's width, in which a line reaches the border
 # A frame is at least this share of the page; its walls are thinner than that share of it, and straight for most of it.
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
@@ -104,7 +104,7 @@ def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     rest, count = mask, 0
     for axis in (0, 1):
         across = mask if axis == 0 else mask.T
-        end = max(2, round(DASHES * across.shape[1]))
+        end = max(2, round(END * across.shape[1]))
         thickness = _thickness(across[:, :end]), _thickness(across[:, -end:])
         if 0 < max(thickness) <= LINE_THICKNESS * max(mask.shape) and min(thickness) > 0:
             lines, n = _crossing(across, 2 * max(thickness))
@@ -120,7 +120,7 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
     """
     width = mask.shape[1]
     thin = _thin(mask, thickness)
-    bridge = np.ones((1, 2 * round(DASHES * width / 2) + 1), np.uint8)
+    bridge = np.ones((1, thickness + 1), np.uint8)  # over the gaps of a line so faint that it comes and goes
     pieces = Marks.of(cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_CLOSE, bridge).astype(bool))
     straight = pieces.size[:, 1] <= np.maximum(2 * thickness, SLOPE * pieces.size[:, 0])
     x, y = ((pieces.box[:, :2] + pieces.box[:, 2:]) / 2).T

@@ -210,16 +210,29 @@ def test_some_of_the_pieces_are_what_they_were():
 
 
 def test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased():
-    """Dashes with gaps of 4 pixels, 0.02 of the page's width, are a line; with gaps of 12, 0.06, they are not."""
+    """Gaps as wide as twice the line is thick, 2 pixels here, are bridged, and wider ones are not."""
     ink = np.zeros((200, 200), bool)
     ink[40:170, 95:105] = True  # a 1
     faint = ink.copy()
-    for x in range(0, 200, 12):
-        faint[100, x : x + 8] = True
+    for x in range(0, 200, 8):
+        faint[100, x : x + 6] = True
+    faint[100, 196:] = True
     rest, lines = without_ruling(faint)
     assert lines == 1
     np.testing.assert_array_equal(rest, ink)
     loose = ink.copy()
-    for x in range(0, 200, 16):
+    for x in range(0, 200, 8):
         loose[100, x : x + 4] = True
+    loose[100, 196:] = True
     assert without_ruling(loose)[1] == 0
+
+
+def test_a_row_of_digits_and_points_is_no_ruled_line():
+    ink = np.zeros((200, 200), bool)
+    for x in range(2, 200, 14):
+        ink[90:110, x : x + 8] = True
+        ink[92:108, x + 2 : x + 6] = False  # a 0
+        ink[108:110, x + 10 : x + 12] = True  # a point
+    rest, lines = without_ruling(ink)
+    assert lines == 0
+    np.testing.assert_array_equal(rest, ink)
