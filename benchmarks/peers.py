@@ -25,6 +25,7 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
     from mlp_cli.blas import limit_threads
     from mlp_cli.config import load_config
     from mlp_cli.data.datasets import Dataset, load_dataset
+    from mlp_cli.data.examples import Examples
     from mlp_cli.training.data import Data
     from mlp_cli.training.loop import fit
     from mlp_cli.training.state import State
@@ -36,7 +37,8 @@ def mlp(batch, threads, images=None, hidden=SIZES[1:-1], preset="plain"):
         dataset = Dataset(**{**vars(dataset), "images": dataset.images[which], "labels": dataset.labels[which]})
     sets = [f"training.batch_size={batch}", f"network.hidden={list(hidden)}", f"training.learning_rate={RATE}"]
     config = load_config(preset, sets, epochs=1000)
-    data = Data(dataset, np.arange(len(dataset)), dataset.subset(np.arange(100)))
+    examples = Examples(dataset.images, dataset.labels, np.arange(len(dataset)))
+    data = Data(dataset, examples, dataset.subset(np.arange(100)), split_seed=0)
     epochs = fit(State.new(config, data), data, config, threads=threads)
     return lambda: next(epochs)
 

@@ -6,7 +6,7 @@
 
 PyTorch and JAX have recipes like those of our presets, with every image in every epoch: Nesterov's momentum 0.9, the
 rate linearly up and down, batches of 256, inputs less their mean; for 98 % that of `quick` (3 epochs, label smoothing),
-for 99 % that of `default` in 16 epochs, with random warps. These are affine and elastic maps by affine_grid and
+for 99 % that of `default`, with random warps. These are affine and elastic maps by affine_grid and
 grid_sample, two for each batch as in `default`: a map for each image, the usual way, takes several times as long. JAX
 interpolates by `map_coordinates`, an epoch is one program (jit and scan), and images after the last whole batch are
 left out.
@@ -23,7 +23,7 @@ from peers import SIZES, mnist
 
 BATCH = 256
 Recipe = namedtuple("Recipe", "epochs rate warmup smoothing warps")
-RECIPES = {98: Recipe(3, 0.85, 0.3, 0.05, False), 99: Recipe(16, 0.3, 0.1, 0.0, True)}
+RECIPES = {98: Recipe(3, 0.6, 0.3, 0.05, False), 99: Recipe(12, 0.3, 0.1, 0.0, True)}
 
 
 def torch(target, threads):
