@@ -125,7 +125,7 @@ def predict(rounds, folder):
             if is_noisy:
                 page = np.clip(page * 0.8 + rng.normal(0, 5, page.shape), 0, 255).astype(np.uint8)
             Image.fromarray(page).save(pictures / f"{number:04d}.{ending}")
-        (seconds,) = by_turns([lambda p=pictures: run(*MLP, "predict", p)[0]], max(1, rounds // 2))
+        (seconds,) = by_turns([lambda p=pictures: run(*MLP, "predict", "--threshold", "0", p)[0]], max(1, rounds // 2))
         rows.append([kind, f"{len(images) / seconds:.0f}"])
     print_table("`mlp predict` of a folder of 1,000, pictures per second", ["pictures", "per second"], rows)
 

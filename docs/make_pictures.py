@@ -5,13 +5,16 @@ chromium-driver.
 
 front-light.png, front-dark.png   the drawing page beside a photo and its answer, for the README
 gallery.png                       what is read, and what is refused, for pictures.md
+chart-light.svg, chart-dark.svg   accuracy against seconds, from benchmarks/tables.md, for the README
 """
 
 import math
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -21,7 +24,7 @@ from selenium.webdriver.common.actions.pointer_input import PointerInput
 
 import mlp_cli
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.model.find import BUNDLED
+from mlp_cli.report.html import E
 
 DOCS = Path(__file__).parent
 sys.path.append(str(DOCS.parent / "tests"))
@@ -30,6 +33,8 @@ import pages  # noqa: E402 (the generators of pages stand with the tests)
 WIDTH, HEIGHT = 1100, 760  # of the drawing page
 COLOURS = {"light": ("#ffffff", "#1b1b1f", "#5b5b66"), "dark": ("#121217", "#ececf1", "#a6a6b3")}
 CELL = 230  # of the gallery
+TABLES = DOCS.parent / "benchmarks" / "tables.md"  # what benchmarks/compare.py measured
+PLOT = (70, 20, 690, 290)  # left, top, right, bottom of the chart's axes, in 720×340
 
 
 def main() -> None:
@@ -44,6 +49,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "mlp_cli", "draw", "--out", html], check=True, capture_output=True)
         for scheme in COLOURS:
             _front(scheme, html, photo)
+    for scheme in COLOURS:
+        _chart(scheme)
     _gallery(digits)
 
 
@@ -103,6 +110,44 @@ def _three() -> list[tuple[float, float]]:
         for x, y, width, height, start, end in arcs
         for angle in np.linspace(start, end, 16)
     ]
+
+
+def _chart(scheme: str) -> None:
+    """Test accuracy against seconds from the prompt, as the benchmark's table has them."""
+    background, ink, faint = COLOURS[scheme]
+    section = TABLES.read_text("utf-8").partition("From the shell prompt to a trained network")[2]
+    rows = re.findall(r"^\| \d+ % \| (.*?) \| ([\d.]+) \| .*? \| ([\d.]+)%", section.partition("**")[2], re.MULTILINE)
+    points = [(name.strip("`"), float(seconds), float(accuracy)) for name, seconds, accuracy in rows]
+    left, top, right, bottom = PLOT
+    low, high = 0.5, 100.0
+
+    def x(seconds: float) -> float:
+        return left + (right - left) * math.log(seconds / low) / math.log(high / low)
+
+    def y(accuracy: float) -> float:
+        return bottom - (bottom - top) * (accuracy - 97.5) / (99.5 - 97.5)
+
+    marks = [E("rect", width=720, height=340, fill=background)]
+    for seconds in (1, 2, 5, 10, 20, 50):
+        marks += [
+            E("line", x1=f"{x(seconds):.1f}", x2=f"{x(seconds):.1f}", y1=top, y2=bottom, stroke=faint, opacity=0.25),
+            E("text", f"{seconds} s", x=f"{x(seconds):.1f}", y=bottom + 22, fill=faint, text_anchor="middle"),
+        ]
+    for accuracy in (98.0, 98.5, 99.0):
+        marks += [
+            E("line", x1=left, x2=right, y1=f"{y(accuracy):.1f}", y2=f"{y(accuracy):.1f}", stroke=faint, opacity=0.25),
+            E("text", f"{accuracy:.1f} %", x=left - 10, y=f"{y(accuracy) + 5:.1f}", fill=faint, text_anchor="end"),
+        ]
+    for name, seconds, accuracy in points:
+        is_ours = name.startswith("mlp")
+        colour = "#2f81f7" if is_ours else faint
+        marks += [
+            E("circle", cx=f"{x(seconds):.1f}", cy=f"{y(accuracy):.1f}", r=6, fill=colour),
+            E("text", name, x=f"{x(seconds) + 11:.1f}", y=f"{y(accuracy) + 5:.1f}", fill=colour if is_ours else ink),
+        ]
+    svg = E("svg", marks, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 720 340", font_family="sans-serif")
+    svg.set("font-size", "15")
+    (DOCS / f"chart-{scheme}.svg").write_bytes(ElementTree.tostring(svg))
 
 
 def _gallery(digits: mlp_cli.data.datasets.Dataset) -> None:
@@ -169,6 +214,4 @@ def _scribbled(rng: np.random.Generator) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    if not BUNDLED["mnist"].exists():
-        raise SystemExit("the bundled model is missing")
     main()

@@ -91,3 +91,11 @@ def test_the_python_in_the_documents_runs(program, tmp_path, monkeypatch, capsys
     exec(program, values)
     if "accuracy" in values:  # the ten lines that train
         assert values["accuracy"] > 0.95
+
+
+def test_the_tables_of_speed_are_those_that_the_benchmark_wrote():
+    tables = (ROOT / "benchmarks/tables.md").read_text("utf-8")
+    machine, _, rest = tables.partition("\n\n")
+    speed = (ROOT / "docs/speed.md").read_text("utf-8")
+    assert machine in speed
+    assert speed.endswith(rest)

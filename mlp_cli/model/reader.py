@@ -172,6 +172,9 @@ class Reader:
             [self._judged(stretch.digit, stretch.probabilities, stretch.sign) for stretch in row]
             for row in RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
         ]
+        rows = [row for row in rows if row]  # one of nothing but specks is none
+        if not rows:
+            raise ImageError("has nothing like digits on it")
         reasons = [answer.reason for row in rows for answer in row]
         refused = len(reasons) - reasons.count(None)
         if refused > MOST_REFUSED and refused > SHARE_REFUSED * len(reasons):

@@ -389,3 +389,11 @@ def test_show_without_a_stdout_is_one_line(tmp_path):
 def test_the_independent_writer_of_idx_agrees(tmp_path):
     (tmp_path / "x").write_bytes(idx_bytes(np.arange(6).reshape(1, 2, 3)))
     assert read_idx(tmp_path / "x", dimensions=3).tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
+    Image.fromarray(np.uint8(np.where(np.eye(60) > 0, 20, 235))).save("page.png")
+    monkeypatch.setattr("mlp_cli.model.rows.RowReader.rows", lambda self: [[], []])
+    result = mlp("predict", "--split", "page.png")
+    assert (result.code, result.out) == (1, "page.png\t-\t-\n")
+    assert one_line(result, 1) == "mlp: page.png: has nothing like digits on it"
