@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -171,7 +172,7 @@ def test_sides_that_no_checkpoint_may_have_start_no_run(tmp_path):
 def test_what_run_json_may_not_say_is_not_written(tmp_path, data):
     session = begin(load_config("plain", SMALL_TRAINING), data, tmp_path / "run")
     session.run.facts["threads"] = 0
-    with pytest.raises(ValueError, match="threads"):
+    with pytest.raises(msgspec.ValidationError, match="threads"):
         session.run._write_facts()
     assert read_facts(tmp_path / "run")["threads"] > 0
 
