@@ -1,4 +1,4 @@
-"""The tables of the README's section Speed: mlp beside PyTorch, JAX, scikit-learn and the bare matrix products.
+"""The tables of docs/speed.md: mlp beside PyTorch, JAX, scikit-learn and the bare matrix products.
 
     python benchmarks/compare.py                    all tables, some fifteen minutes
     python benchmarks/compare.py epochs start       some of them
@@ -18,7 +18,7 @@ from pathlib import Path
 import common
 from common import HERE, MLP, Epochs, busy, by_turns, machine, print_table, require, run, say, train
 
-THREADS = 2  # all, of the machine the README tells of
+THREADS = 2  # all cores of the machine that docs/speed.md names
 
 
 def epochs(rounds, folder):

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -97,5 +100,13 @@ def test_the_tables_of_speed_are_those_that_the_benchmark_wrote():
     tables = (ROOT / "benchmarks/tables.md").read_text("utf-8")
     machine, _, rest = tables.partition("\n\n")
     speed = (ROOT / "docs/speed.md").read_text("utf-8")
-    assert machine in speed
+    assert " ".join(machine.split()) in " ".join(speed.split())
     assert speed.endswith(rest)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_the_lines_of_a_document_fit_in_100_characters(document):
+    """But for tables, quoted output and HTML, which cannot be wrapped."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    lines = [line for line in text.splitlines() if not re.match(r"\||\s*<", line)]
+    assert [line for line in lines if len(line) > 100] == []
