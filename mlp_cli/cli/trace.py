@@ -68,6 +68,7 @@ def command(
     smoothing or dropout.
 
     \b
+    mlp trace --example
     mlp trace --index 0
     mlp trace --index 0 --batch 4
     mlp trace photo.jpg --label 7 --model runs/001 --full
