@@ -69,7 +69,6 @@ def command(
 
     \b
     mlp trace --example
-    mlp trace --index 0
     mlp trace --index 0 --batch 4
     mlp trace photo.jpg --label 7 --model runs/001 --full
     """
