@@ -7,6 +7,7 @@ like, no upright stroke, ring or single bend. Letters and signs are pen strokes 
 1967, "Calligraphy for computers"), written with pens from fine to broad and never twice alike.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -56,17 +57,24 @@ def nondigits(n: int, rng: np.random.Generator, digits: NDArray[np.uint8]) -> ND
 
 def _letters(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
     """Letters and signs, each glyph as often as any other."""
+    glyphs = _glyphs()
+
+    def paint() -> Picture:
+        return glyphs[rng.integers(len(glyphs))].written(rng)
+
+    return paint
+
+
+@functools.cache
+def _glyphs() -> list[Strokes]:
+    """The glyphs of all FONTS, which take a third of a second to read."""
     from HersheyFonts import HersheyFonts  # type: ignore[import-untyped]  # for training only
 
     glyphs, hershey = [], HersheyFonts()
     for name, characters in FONTS.items():
         hershey.load_default_font(name)
         glyphs += [Strokes(hershey.all_glyphs[character].strokes) for character in characters]
-
-    def paint() -> Picture:
-        return glyphs[rng.integers(len(glyphs))].written(rng)
-
-    return paint
+    return glyphs
 
 
 def _is_slim(canvas: Picture, least: float = 0.5) -> bool:

@@ -1,5 +1,6 @@
 """The runs in a directory, each in a few words."""
 
+import functools
 import os
 import re
 from dataclasses import dataclass, field
@@ -99,6 +100,13 @@ def summarise(run: Path, test: bool = False) -> Summary:
 def _nearest_preset(config: Config) -> tuple[str, dict[str, Any]]:
     """The name of the preset with the fewest keys that differ from `config`, and those keys with their values in it."""
     changes = {
-        name: {key: value for key, (_, value) in differences(load_config(name), config).items()} for name in presets()
+        name: {key: value for key, (_, value) in differences(preset, config).items()}
+        for name, preset in _presets().items()
     }
     return min(changes.items(), key=lambda pair: len(pair[1]))
+
+
+@functools.cache
+def _presets() -> dict[str, Config]:
+    """The presets, read once for however many runs."""
+    return {name: load_config(name) for name in presets()}
