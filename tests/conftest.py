@@ -1,13 +1,24 @@
 """A small data set to train on in milliseconds, and the program as a function."""
 
 import importlib
+import os
 import shutil
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from samples import BASE, blobs, write_data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unflushed():
+    """No test pulls the plug, so none waits for the disk. That it would be waited for, tests/test_files.py holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +53,42 @@ def mlp(tmp_path, monkeypatch, capsys):
         except SystemExit as exit_:
             code = exit_.code or 0
         return Result(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded():
+    """A shell has the processes it starts in the background ignore Ctrl-C, and so would every process of a test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def on_a_terminal(mlp, monkeypatch):
+    """What a terminal of 110 columns shows of one stream of the program: on_a_terminal("eval", "run") -> bytes."""
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+
+    def everything_from(main):
+        shown = b""
+        try:
+            while chunk := os.read(main, 65536):
+                shown += chunk
+        except OSError:  # the other end is closed
+            pass
+        return shown
+
+    def call(*args, stream="stdout"):
+        main, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 110))
+        with ThreadPoolExecutor(1) as reader:
+            shown = reader.submit(everything_from, main)
+            with open(terminal, "w", encoding="utf-8") as file, monkeypatch.context() as patch:
+                patch.setattr(sys, stream, file)
+                result = mlp(*args)
+        os.close(main)
+        assert result.code == 0
+        return shown.result()
 
     return call
 

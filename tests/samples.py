@@ -1,9 +1,11 @@
 """Data that tests make for themselves."""
 
 import contextlib
+import functools
 import gzip
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,13 @@ import numpy as np
 def idx_bytes(array):
     """The IDX file of an array of bytes, written independently of mlp_cli."""
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def png_header(width, height, bits=8, colour=0):
+    """The beginning of a PNG file, up to where its pixels would come: of grey levels, or RGB if `colour` is 2."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    sizes = struct.pack(">I", 13), struct.pack(">I", zlib.crc32(header)), struct.pack(">I", 2**20)
+    return b"\x89PNG\r\n\x1a\n" + sizes[0] + header + sizes[1] + sizes[2] + b"IDAT"
 
 
 def write_data(folder, images, labels, part="train", dot="-", compress=False):
@@ -29,6 +38,16 @@ def blobs(n, seed, k=4, side=8):
     images = rng.integers(0, 190, (n, side, side))
     images[np.arange(n), labels] += 60
     return images.astype(np.uint8), labels
+
+
+@functools.cache
+def load_mnist(part):
+    """The bundled MNIST, read once for all tests, none of which may write to it."""
+    from mlp_cli.data.datasets import load_dataset
+
+    dataset = load_dataset(part)
+    dataset.images.flags.writeable = dataset.labels.flags.writeable = False
+    return dataset
 
 
 RUN_FILES = ["best.safetensors", "config.toml", "last.safetensors", "metrics.csv", "run.json"]

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from samples import load_mnist
 
 from mlp_cli.config import load_config
 from mlp_cli.data import nondigits as painting
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.nondigits import KINDS, Kind, nondigits
 from mlp_cli.data.strokes import WRITTEN, redraw, write
 from mlp_cli.model.checkpoint import load_checkpoint
@@ -31,7 +31,7 @@ def reader(name):
 
 @pytest.fixture(scope="module")
 def test_set():
-    return load_dataset("test")
+    return load_mnist("test")
 
 
 def test_eval_uses_mnist_when_there_is_no_run(mlp):
@@ -41,7 +41,7 @@ def test_eval_uses_mnist_when_there_is_no_run(mlp):
 
 
 def test_predict_uses_mnist_and_large_where_it_is_named(mlp):
-    image = load_dataset("test").images[0].reshape(28, 28)
+    image = load_mnist("test").images[0].reshape(28, 28)
     Image.fromarray(np.pad(255 - image, 40, constant_values=255)).save("seven.png")
     for options, name in ((), "mnist"), (("--model", "large"), "large"):
         result = mlp("predict", *options, "seven.png")
@@ -71,7 +71,7 @@ def test_it_is_of_the_size_and_the_preset_that_the_documents_say(name):
 def test_it_refuses_pictures_of_no_digit_of_every_kind(kind, reader, monkeypatch):
     """Others than those of its training: the seed is another."""
     monkeypatch.setattr(painting, "KINDS", (Kind(kind.painter, 1),))
-    pictures = nondigits(300, np.random.default_rng(12345), load_dataset("test").images)
+    pictures = nondigits(300, np.random.default_rng(12345), load_mnist("test").images)
     assert (reader.probabilities(pictures).max(axis=1) < reader.threshold).mean() >= 0.8
 
 

@@ -300,14 +300,21 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
     assert (result.code, "mlp: scan.tif#3: has no digit on it: the page is blank" in result.err) == (1, True)
 
 
-def shown(*args, **environment):
-    """What --show prints in an environment, to a pipe."""
-    command = [sys.executable, "-m", "mlp_cli", "predict", "--model", str(BUNDLED["mnist"]), "--show", *args]
-    return subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment}).stdout
+@pytest.fixture
+def shown(mlp, seven, monkeypatch):
+    """What --show prints of a seven to a pipe of this encoding."""
+
+    def call(encoding):
+        pipe = io.TextIOWrapper(io.BytesIO(), encoding)
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert mlp("predict", "--show", seven).code == 0
+        return pipe.buffer.getvalue().decode(encoding)
+
+    return call
 
 
-def test_show_draws_what_the_network_saw_in_half_blocks(tmp_path, mnist, seven):
-    text = shown(tmp_path / seven, PYTHONIOENCODING="utf-8").decode()
+def test_show_draws_what_the_network_saw_in_half_blocks(mnist, shown):
+    text = shown("utf-8")
     assert "\x1b" not in text
     first, _, *rows = text.splitlines()
     assert first.split("\t")[1] == "7"
@@ -329,8 +336,8 @@ def test_show_says_what_was_done_to_each_digit(mlp, form):
     assert sum(line.startswith("inverted") for line in lines) == 5
 
 
-def test_show_is_plain_ascii_where_the_terminal_is(tmp_path, seven):
-    text = shown(tmp_path / seven, PYTHONIOENCODING="ascii").decode("ascii")
+def test_show_is_plain_ascii_where_the_terminal_is(shown):
+    text = shown("ascii")
     assert "#" * 30 in text
     assert "@@@" in text
 

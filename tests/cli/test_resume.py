@@ -68,29 +68,24 @@ def test_a_crash_at_any_write_loses_nothing(train, mlp, monkeypatch):
     assert crash_at > writes_of_start + 4 + 3 * 2 + 1
 
 
-def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(tmp_path, data):
+def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(mlp, data, tmp_path):
     """Whatever number of threads worked on it: the batches here have two parts."""
-
-    def command(*args):
-        return [sys.executable, "-m", "mlp_cli", "train", *args]
-
     sizes = ["--set", "training.validation=100", "--set", "training.batch_size=150"]
     settings = [*SETTINGS, *sizes, "--set", "training.checkpoint_every=2", "--epochs", "60"]
-    subprocess.run(command("plain", "--data", data, *settings, "--out", "whole", "--quiet"), cwd=tmp_path, check=True)
-    start = command("plain", "--data", data, *settings, "--out", "run", "--quiet")
-    subprocess.run([*start, "--epochs", "0"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert mlp("train", "plain", "--data", data, *settings, "--out", "whole", "--quiet").code == 0
+    assert mlp("train", "plain", "--data", data, *settings, "--out", "run", "--quiet", "--epochs", "0").code == 0
+    resume = ["train", "--resume", "run", "--epochs", "60", "--quiet"]
     moments, metrics = random.Random(0), tmp_path / "run/metrics.csv"
     for rows in (5, 20, 35, 50):  # of 60: far enough from the end that no process gets there first
-        threads = ["--threads", str(moments.choice([1, 2]))]
-        process = subprocess.Popen(command("--resume", "run", "--epochs", "60", "--quiet", *threads), cwd=tmp_path)
+        command = [sys.executable, "-m", "mlp_cli", *resume, "--threads", str(moments.choice([1, 2]))]
+        process = subprocess.Popen(command, cwd=tmp_path)
         while metrics.read_bytes().count(b"\n") <= rows and process.poll() is None:
             assert metrics.read_bytes().endswith(b"\n")
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.01))  # an epoch takes that long
         process.kill()
         assert process.wait() == -9
-    result = subprocess.run(command("--resume", "run", "--epochs", "60"), cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    assert mlp(*resume).code == 0
     assert same_results(tmp_path / "whole", tmp_path / "run")
     assert json.loads((tmp_path / "run/run.json").read_bytes())["outcome"] == "finished"
     assert sorted(os.listdir(tmp_path / "run")) == RUN_FILES

@@ -1,14 +1,8 @@
 """Colours and bars are for terminals that have them, in every command alike."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from PIL import Image
 from samples import BASE, quietly
-
-pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
 
 COLOURED = {  # command: what only a coloured answer of it has
     "eval": b"\x1b[48;5;",
@@ -32,49 +26,33 @@ def commands(data, tmp_path_factory):
     }
 
 
-def shown_on_a_terminal(command, cwd, stream="stdout", **variables):
-    """What a terminal gets to see of one stream of the program."""
-    main, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 110))
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    environment |= {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | variables
-    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: terminal}
-    arguments = [sys.executable, "-m", "mlp_cli", *map(str, command)]
-    with subprocess.Popen(arguments, cwd=cwd, env=environment, **streams) as process:
-        os.close(terminal)
-        shown = b""
-        try:
-            while chunk := os.read(main, 65536):
-                shown += chunk
-        except OSError:  # the other end is closed
-            pass
-    os.close(main)
-    assert process.returncode == 0
-    assert shown
-    return shown
-
-
 @pytest.mark.parametrize("name", COLOURED)
 @pytest.mark.parametrize(
     ("variables", "has_colour"),
     [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
     ids=["terminal", "empty NO_COLOR", "NO_COLOR", "TERM=dumb"],
 )
-def test_colours_are_for_terminals_that_have_them(commands, tmp_path, name, variables, has_colour):
-    shown = shown_on_a_terminal(commands[name], tmp_path, **variables)
+def test_colours_are_for_terminals_that_have_them(commands, on_a_terminal, monkeypatch, name, variables, has_colour):
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    shown = on_a_terminal(*commands[name])
     assert (COLOURED[name] in shown) == has_colour
     assert (b"\x1b" in shown) == has_colour
 
 
 @pytest.mark.parametrize("name", COLOURED)
-def test_a_pipe_gets_no_colours(commands, tmp_path, name):
-    arguments = [sys.executable, "-m", "mlp_cli", *map(str, commands[name])]
-    result = subprocess.run(arguments, cwd=tmp_path, capture_output=True, check=True)
-    assert b"\x1b" not in result.stdout + result.stderr
+def test_a_pipe_gets_no_colours(commands, mlp, name):
+    result = mlp(*commands[name])
+    assert result.code == 0
+    assert result.out
+    assert "\x1b" not in result.out + result.err
 
 
 @pytest.mark.parametrize(("term", "has_bar"), [("xterm", True), ("dumb", False)])
-def test_a_dumb_terminal_gets_a_line_per_epoch_and_no_bar(commands, tmp_path, term, has_bar):
-    shown = shown_on_a_terminal(commands["train"], tmp_path, stream="stderr", TERM=term)
-    assert (b"img/s" in shown) == (b"\r" in shown.replace(b"\r\n", b"\n")) == has_bar
+def test_a_terminal_gets_a_bar_and_a_dumb_one_a_line_per_epoch(commands, on_a_terminal, monkeypatch, term, has_bar):
+    monkeypatch.setenv("TERM", term)
+    shown = on_a_terminal(*commands["train"], stream="stderr")
+    speed, time_left = b"img/s" in shown, b"<0" in shown
+    assert speed == time_left == (b"\r" in shown.replace(b"\r\n", b"\n")) == has_bar
+    assert all(part in shown for part in (b"epoch 3", b"loss 0.", b"accuracy "))
     assert shown.count(b"validation") == 40

@@ -1,7 +1,6 @@
 import io
 import json
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -89,12 +88,14 @@ def test_json_is_one_object_with_the_documented_keys(mlp):
     np.testing.assert_array_equal(np.array(W, np.float32), load_checkpoint(BUNDLED["mnist"]).network.parameters.W[2])
 
 
-def test_standard_input_is_a_picture_too(mnist):
+def test_standard_input_is_a_picture_too(mlp, mnist, monkeypatch):
     file = io.BytesIO()
     Image.fromarray(mnist.images[1].reshape(28, 28)).save(file, "PNG")
-    command = [sys.executable, "-m", "mlp_cli", "trace", "-", "--label", "2"]
-    result = subprocess.run(command, input=file.getvalue(), capture_output=True, check=True)
-    assert b"image: standard input, label 2" in result.stderr
+    file.seek(0)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+    result = mlp("trace", "-", "--label", "2")
+    assert result.code == 0
+    assert "image: standard input, label 2" in result.err
 
 
 def test_a_batch_is_traced_and_shows_1_over_m(mlp):

@@ -1,15 +1,13 @@
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import RUN_FILES
+from samples import RUN_FILES, blobs, write_data
 
 from mlp_cli.data import examples, strokes
 from mlp_cli.model.checkpoint import load_checkpoint
@@ -139,38 +137,17 @@ def test_a_signal_stops_at_the_next_step_and_saves(tmp_path, data, number, code)
     assert json.loads((tmp_path / "run/run.json").read_text())["outcome"] == "stopped"
 
 
-def test_on_a_terminal_there_is_a_bar_with_loss_accuracy_speed_and_time_left(tmp_path, data):
-    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
-    main, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 110))
-    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--epochs", "300"]
-    command += ["--set", "training.validation=100"]
-    environment = os.environ | {"TERM": "xterm"}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=terminal, stdout=subprocess.DEVNULL)
-    os.close(terminal)
-    shown, end = b"", time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            chunk = os.read(main, 65536)
-        except OSError:  # the other end is closed
-            break
-        shown += chunk
-    os.close(main)
-    assert process.wait(10) == 0
-    text = shown.decode()
-    for part in ("epoch 3", "img/s", "loss 0.", "accuracy ", "<0"):
-        assert part in text
-
-
-def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch):
+def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch, tmp_path):
+    write_data(tmp_path, *blobs(100, seed=1, k=10, side=28))
     monkeypatch.setattr(examples, "POOL", 10)
     monkeypatch.setattr(strokes, "second_forms", lambda images, labels, rng: images)
-    settings = ["--set", "training.nondigits=0.1", "--set", "augmentation.strokes=0.5", "--epochs", "0"]
+    small = ["--data", tmp_path, "--set", "training.validation=9", "--epochs", "0"]
+    settings = [*small, "--set", "training.nondigits=0.1", "--set", "augmentation.strokes=0.5"]
     result = mlp("train", "plain", *settings, "--out", "run")
     assert (result.code, result.err) == (0, "drawing re-drawn digits and pictures of no digit to learn from\n")
     assert "drawing" in mlp("train", "--resume", "run", "--epochs", "0").err
     assert "drawing" not in mlp("train", "plain", *settings, "--out", "quiet", "--quiet").err
-    assert "drawing" not in mlp("train", "plain", "--epochs", "0", "--out", "plain").err
+    assert "drawing" not in mlp("train", "plain", *small, "--out", "plain").err
 
 
 def test_data_that_are_not_digits_are_told_to_have_neither(mlp, data):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from samples import load_mnist
 
 from mlp_cli.data import examples as module
-from mlp_cli.data.datasets import Dataset, load_dataset
+from mlp_cli.data.datasets import Dataset
 from mlp_cli.data.examples import Examples
 
 INDICES = np.arange(10, 310)
@@ -13,7 +14,7 @@ POOL = 90
 
 @pytest.fixture(scope="module")
 def dataset():
-    return load_dataset("train").subset(np.arange(400))
+    return load_mnist("train").subset(np.arange(400))
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from samples import load_mnist
 
 from mlp_cli.data import nondigits as module
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.nondigits import FONTS, KINDS, Kind, nondigits
 from mlp_cli.images.mnist import tight_box
 
@@ -13,7 +13,7 @@ LOOK_ALIKES = "OoDlI|SsZzBbgq()$/\\1234567890,'`"
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_dataset("train").images[:2000]
+    return load_mnist("train").images[:2000]
 
 
 def test_equal_seeds_give_equal_pictures_and_other_seeds_give_others(digits):

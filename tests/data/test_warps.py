@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.warps import MARGIN, Strengths, Warp
 
 SHAPE = (28, 28)
@@ -12,7 +12,7 @@ ALL = Strengths(rotation=10, scale=0.1, shear=0.15, shift=1.5, elastic=1.0, smoo
 
 @pytest.fixture(scope="module")
 def images():
-    return load_dataset("test").images[:50]
+    return load_mnist("test").images[:50]
 
 
 def warped(images, strengths, groups=1, seed=0, shape=SHAPE, strength=1.0):
@@ -117,7 +117,7 @@ def test_an_elastic_field_has_its_standard_deviation_everywhere_and_is_smooth():
 
 
 def test_each_group_of_a_batch_has_a_warp_of_its_own():
-    same = np.repeat(load_dataset("test").images[:1], 7, axis=0)
+    same = np.repeat(load_mnist("test").images[:1], 7, axis=0)
     out = warped(same, ALL, groups=3)
     kinds = [{row.tobytes() for row in out[start:stop]} for start, stop in ((0, 2), (2, 4), (4, 7))]
     assert [len(kind) for kind in kinds] == [1, 1, 1]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from axe_core_python.selenium import Axe
 from PIL import Image
+from samples import load_mnist
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
 import mlp_cli
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images import mnist
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import Checkpoint
@@ -103,7 +103,7 @@ def test_ten_digits_by_mouse_and_finger_are_read_as_predict_reads_the_download(b
 
 
 def test_a_thousand_images_have_the_pixels_of_normalise_and_the_probabilities_of_numpy(browser, shipped):
-    images = load_dataset("test").images[:1000]
+    images = load_mnist("test").images[:1000]
     browser.open(shipped)
     answers = browser.run("return arguments[0].map(pixels => mlp.read(pixels))", images.tolist())
     expected = probabilities(shipped, images)
@@ -164,7 +164,7 @@ def test_any_network_computes_as_numpy_does_forward_and_backward(browser, checkp
 @pytest.mark.parametrize(("height", "width", "box"), [(14, 14, 10), (40, 28, 20), (9, 30, 6)])
 def test_the_rule_is_to_scale_for_images_of_another_size(browser, checkpoint, height, width, box):
     browser.open(checkpoint((height, width), hidden=(3,)))
-    inks = [cropped(image.reshape(28, 28)) for image in load_dataset("test").images[:20]]
+    inks = [cropped(image.reshape(28, 28)) for image in load_mnist("test").images[:20]]
     made = browser.run("return arguments[0].map(ink => mlp.normalise(ink.flat(), ink.length, ink[0].length))", inks)
     expected = [to_scale(np.array(ink, float), height, width, box).ravel() for ink in inks]
     assert np.abs(np.array(made) - expected).max() <= 1
@@ -280,7 +280,7 @@ wait();
 
 
 def test_pictures_are_dropped_pasted_and_opened(browser, shipped, tmp_path):
-    images = load_dataset("test").images
+    images = load_mnist("test").images
     browser.open(shipped)
     exact, scan = tmp_path / "exact.png", tmp_path / "scan.png"
     Image.fromarray(images[0].reshape(28, 28)).save(exact)  # a 7

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.export.onnx import model_bytes
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import Checkpoint
@@ -38,7 +38,7 @@ def shipped_session(shipped):
 def test_ten_thousand_answers_and_probabilities_are_those_of_eval(mlp, shipped, shipped_session):
     assert mlp("eval", "mnist", "--predictions", "answers.csv").code == 0
     rows = list(csv.DictReader(Path("answers.csv").read_text("utf-8").splitlines()))
-    images = load_dataset("test").images.reshape(-1, 28, 28)
+    images = load_mnist("test").images.reshape(-1, 28, 28)
     digit, probabilities = shipped_session.run(["digit", "probabilities"], {"image": images})
     assert len(rows) == len(digit) == 10_000
     expected = np.array([[float(row[f"p_{name}"]) for name in range(10)] for row in rows])
@@ -61,7 +61,7 @@ def test_every_network_gives_the_probabilities_of_numpy(checkpoint, activation, 
 def test_below_the_threshold_the_digit_is_minus_one_and_nowhere_else(shipped):
     metadata = msgspec.structs.replace(shipped.metadata, threshold=0.9)
     strict = Checkpoint(shipped.path, shipped.network, metadata, shipped.tensors)
-    images = load_dataset("test").images[:2000]
+    images = load_mnist("test").images[:2000]
     digit, probabilities = session(model_bytes(strict)).run(None, {"image": images.reshape(-1, 28, 28)})
     y = np.exp(calibrated(log_probabilities(shipped.network, images), metadata.temperature))
     refused = y.max(axis=1) < 0.9

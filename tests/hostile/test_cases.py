@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import msgspec
@@ -308,13 +307,13 @@ def test_a_report_has_no_control_bytes(mlp, data, run):
 
 
 @pytest.mark.parametrize("file", ["config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"])
-def test_a_pipe_in_a_run_is_not_waited_for(mlp, run, file):
+def test_a_pipe_in_a_run_is_not_waited_for(mlp, data, run, file):
+    """Whoever opens it to read waits for ever."""
     (run / file).unlink()
     os.mkfifo(run / file)
-    started = time.monotonic()
-    for command in (["runs", "."], ["eval", "run"], ["train", "--resume", "run"], ["report", "run"], ["train", "run"]):
+    for command in (["runs", "."], ["eval", "run"], ["train", "--resume", "run"], ["report", "run"]):
         assert mlp(*command).code in (0, 2)
-    assert time.monotonic() - started < 20
+    assert mlp("train", "run", "--epochs", "0", "--data", data).code in (0, 2)
 
 
 @pytest.mark.parametrize("file", ["classes.txt", "train-images-idx3-ubyte", "c.toml", "x.png", "m.safetensors"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pages import page
 from PIL import Image
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import decode_all
 from mlp_cli.images.digits import prepare
@@ -27,7 +27,7 @@ N = 40
 
 @pytest.fixture(scope="module")
 def picture():
-    digit = load_dataset("test").images[0].reshape(28, 28)
+    digit = load_mnist("test").images[0].reshape(28, 28)
     return Image.fromarray(page(digit, np.random.default_rng(0))).resize((64, 64))
 
 

@@ -6,8 +6,8 @@ The floors are those of 30 pages each, drawn by a seed; benchmarks/pictures.py m
 import numpy as np
 import pytest
 from pages import page
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
 from mlp_cli.model.answers import log_probabilities
@@ -24,7 +24,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def mnist():
-    return load_dataset("test")
+    return load_mnist("test")
 
 
 def read(network, digits):

@@ -6,9 +6,9 @@ benchmarks/pictures.py --simulate measures more of each.
 import numpy as np
 import pytest
 from pages import PHENOMENA
+from samples import load_mnist
 
 from mlp_cli import load
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 
 N = 20
@@ -37,7 +37,7 @@ def answer(reader, picture):
 
 @pytest.mark.parametrize("phenomenon", PHENOMENA)
 def test_a_digit_is_read_in_spite_of(reader, phenomenon):
-    dataset = load_dataset("train")
+    dataset = load_mnist("train")
     rng = np.random.default_rng(7)
     chosen = rng.integers(0, 50_000, N)
     answers = [answer(reader, PHENOMENA[phenomenon](dataset.images[i].reshape(28, 28), rng)) for i in chosen]

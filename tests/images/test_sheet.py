@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from pages import PAPER, on_desk, page
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.sheet import sheets, whole
 from mlp_cli.images.single import find_marks, find_one
@@ -140,7 +140,7 @@ def test_of_sheets_on_each_other_the_smallest_that_holds_the_digit_is_read():
 @pytest.mark.parametrize("desk", [40, 80, 120, 160, 200])
 @pytest.mark.parametrize("share", [0.4, 0.55, 0.75, 0.92])
 def test_a_page_on_a_desk_gives_the_box_of_the_page_alone(desk, share):
-    sheet = page(load_dataset("test").images[1].reshape(28, 28), np.random.default_rng(0))
+    sheet = page(load_mnist("test").images[1].reshape(28, 28), np.random.default_rng(0))
     digit = find_one(Page(on_desk(sheet, np.random.default_rng(1), desk, share, 10)))
     assert "sheet found" in digit.actions
     own = find_one(Page(sheet))

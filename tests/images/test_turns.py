@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from pages import page
+from samples import load_mnist
 
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
 from mlp_cli.images.turns import DEGREES, surer, turned
@@ -10,7 +10,7 @@ from mlp_cli.images.turns import DEGREES, surer, turned
 
 @pytest.fixture(scope="module")
 def seven():
-    return page(load_dataset("test").images[0].reshape(28, 28), np.random.default_rng(0))
+    return page(load_mnist("test").images[0].reshape(28, 28), np.random.default_rng(0))
 
 
 def likes(*confident):
@@ -42,5 +42,5 @@ def test_upright_is_preferred(seven, upright, other):
 
 
 def test_an_mnist_image_is_never_turned():
-    digit = prepare(Page(load_dataset("test").images[0].reshape(28, 28)))
+    digit = prepare(Page(load_mnist("test").images[0].reshape(28, 28)))
     assert surer(digit, 0.3, likes((90, 1.0))) is digit

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from samples import load_mnist
 from strings import beside, digit, line, sign, word
 
 import mlp_cli
-from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.decode import Page
 from mlp_cli.images.rows import find_rows
 from mlp_cli.model.rows import RowReader
@@ -18,7 +18,7 @@ def mnist():
     """(images (n, 28, 28), labels) of training digits in one piece, without specks."""
     import cv2
 
-    dataset = load_dataset("train")
+    dataset = load_mnist("train")
     images, labels = dataset.images[:4000].reshape(-1, 28, 28), dataset.labels[:4000]
     large = (cv2.resize(image, (112, 112), interpolation=cv2.INTER_CUBIC) for image in images)
     whole = [cv2.connectedComponents((image > 60).astype(np.uint8))[0] == 2 for image in large]

@@ -74,6 +74,6 @@ def test_a_directory_in_training_is_locked_until_it_is_released(tmp_path, monkey
 
 def test_a_look_at_a_directory_does_not_make_a_resume_fail(looked_at, monkeypatch):
     directory, descriptor = looked_at
-    monkeypatch.setattr(folder, "LOCK_SECONDS", 30.0)
+    monkeypatch.setattr(folder, "LOCK_SECONDS", 5.0)
     threading.Thread(target=lambda: (time.sleep(0.05), fcntl.flock(descriptor, fcntl.LOCK_UN))).start()
     Lock(directory).release()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import BASE
+from samples import BASE, load_mnist
 
 from mlp_cli.config import load_config
 from mlp_cli.data import examples
@@ -25,7 +25,7 @@ SETTINGS = [
 
 @pytest.fixture(scope="module")
 def dataset():
-    return load_dataset("train").subset(np.arange(500))
+    return load_mnist("train").subset(np.arange(500))
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from samples import BASE
+from samples import BASE, load_mnist
 
 from mlp_cli.config import load_config
 from mlp_cli.data import examples
@@ -300,7 +300,7 @@ def test_pixels_are_in_their_own_order_in_the_network_for_use_and_in_what_is_sav
 def digits(monkeypatch, *assignments):
     """A short run on 700 images of MNIST."""
     monkeypatch.setattr(examples, "POOL", 50)
-    dataset = load_dataset("train").subset(np.arange(700))
+    dataset = load_mnist("train").subset(np.arange(700))
     config = load_config(BASE, [*SETTINGS, "training.epochs=1", *assignments])
     split = Data.split(dataset, config)
     return config, split, State.new(config, split)
