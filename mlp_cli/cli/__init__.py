@@ -53,7 +53,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit: errors become one line on stderr and their exit code, never a traceback."""
     occupy_descriptors()
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name or a sign that the terminal cannot show must not end the program
+        if hasattr(stream, "reconfigure"):  # what the terminal cannot show must not end the program
             stream.reconfigure(errors="replace")
     try:
         status = cli.main(args, prog_name="mlp", standalone_mode=False)
@@ -72,12 +72,12 @@ def main(args: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has left, as `head` does: nothing more to say, not even at exit.
+        # The reader of our output has left, as `head` does: print nothing more, not even at exit.
         abandon(sys.stdout)
         abandon(sys.stderr)
         sys.exit(1)
     except MemoryError:
-        _fail("not enough memory for this; make the network, the batch or the picture smaller", 2)
+        _fail("not enough memory; make the network, the batch or the picture smaller", 2)
     except OSError as error:
         if error.filename is None:  # of help and the version, as above
             abandon(sys.stdout)
@@ -85,12 +85,12 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def fail_of_a_bug(error: Exception) -> NoReturn:
-    """Exit with one line on an exception that nobody foresaw: its kind, and the last line of ours it came through."""
+    """Exit with one line on an unforeseen exception: its kind, and the last line of this package it came through."""
     import traceback
 
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mlp_cli" in frame.filename]
     where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
-    _fail(f"this is a bug in mlp, please report it: {type(error).__name__} in {where}: {error}", 2)
+    _fail(f"this is a bug in mlp; please report it: {type(error).__name__} in {where}: {error}", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -1,7 +1,7 @@
 """The one way from the program to a terminal: `tell` prints results on stdout, `note` everything else on stderr.
 
-Every line goes through `printable`, whatever file or name its words came from. A result that cannot be printed is an
-error; a note that cannot be is let go, since whether a network is trained must not depend on who watches.
+Every line goes through `printable`, since it may contain text from files or names. A result that cannot be printed is
+an error; a note that cannot be printed is dropped, since training must not depend on who watches.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ STYLE = re.compile(r"(\x1b\[[0-9;]*m)")  # what click.style puts around a word
 
 
 def tell(*lines: str, styled: bool = False) -> None:
-    """Print lines of a result to stdout; tabs stand, and in `styled` lines the colours of click.style, too.
+    """Print lines of a result to stdout; tabs are kept, and in `styled` lines the colours of click.style, too.
 
-    Words from files that go into styled lines have to be `printable` before. Raises OutputError, and BrokenPipeError
-    where the reader has left.
+    Text from files must be made `printable` before it goes into a styled line. Raises OutputError, and BrokenPipeError
+    if the reader has left.
     """
     if styled:
         text = "\n".join("".join(_unstyled(part) for part in STYLE.split(line)) for line in lines)
@@ -46,7 +46,7 @@ def _unstyled(part: str) -> str:
 
 
 def note(*lines: str) -> None:
-    """Print lines to stderr, if there is anyone to read them."""
+    """Print lines to stderr, if it is open."""
     text = "\n".join(cut(printable(line), LONGEST_NOTE) for line in lines)
     if sys.stderr is None:
         return
@@ -57,7 +57,7 @@ def note(*lines: str) -> None:
 
 
 def redraw(lines: Sequence[str], over: int) -> None:
-    """Print lines to a terminal at stderr in the place of the last `over` lines there, if anyone watches."""
+    """Print lines to the terminal at stderr, in place of its last `over` lines."""
     up = f"\x1b[{over}A\x1b[J" if over else ""
     try:
         click.echo(up + "".join(printable(line) + "\n" for line in lines), nl=False, err=True)
@@ -72,7 +72,7 @@ def reason(error: BaseException) -> str:
 
 
 def abandon(stream: TextIO | None) -> None:
-    """Let what is still to be written to a stream go nowhere; else Python complains of it once more at exit."""
+    """Discard what is still to be written to a stream; otherwise Python complains again at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
@@ -80,8 +80,8 @@ def abandon(stream: TextIO | None) -> None:
 
 
 def occupy_descriptors() -> None:
-    """Open nothing at all in the place of standard streams that are closed: else the next file to be opened would get
-    their number, and what is written to them, by a library in C for instance, would land in it."""
+    """Open the null device in place of closed standard streams. Otherwise the next file to be opened would get their
+    number, and what is written to them, by a C library for instance, would end up in it."""
     while True:
         descriptor = os.open(os.devnull, os.O_RDWR)
         if descriptor > 2:
@@ -90,19 +90,19 @@ def occupy_descriptors() -> None:
 
 
 class Watched:
-    """Stderr for a progress bar, which goes on where it cannot be shown."""
+    """Stderr for a progress bar: work goes on if it cannot be shown."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or not."""
+        """Write, if possible."""
         with contextlib.suppress(OSError, ValueError):
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or not."""
+        """Flush, if possible."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 

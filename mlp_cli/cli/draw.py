@@ -14,12 +14,12 @@ from mlp_cli.cli.export import check_new, write_new
 @click.option(
     "--model", default="mnist", show_default=True, metavar="MODEL", help="mnist, large, latest, a run or a checkpoint."
 )
-@click.option("--out", type=click.Path(), metavar="FILE", help="Write the page to FILE, and do not open it.")
+@click.option("--out", type=click.Path(), metavar="FILE", help="Write the page to FILE instead of opening it.")
 def command(model: str, out: str | None) -> None:
     """Draw digits in the browser and watch the network read them.
 
-    The page shows what the network sees, the probabilities, the activations of every layer, and which pixels speak
-    for a digit and against it. It is one file that works offline: nothing is loaded, nothing leaves the browser.
+    The page shows what the network sees, the probabilities, the activations of every layer, and which pixels speak for
+    or against a digit. It is one file that works offline; nothing is loaded, and nothing leaves the browser.
 
     \b
     mlp draw
@@ -40,18 +40,18 @@ def command(model: str, out: str | None) -> None:
         write_new(out, content)
         tell(out)
         return
-    # A new folder that only this user may enter, so that nobody else's page is opened.
+    # A new folder that only this user may enter, so that nobody can swap the page.
     path = Path(tempfile.mkdtemp(prefix="mlp-draw-")) / "draw.html"
     write_new(path, content)
     tell(str(path))
     if _open(path.as_uri()):
-        note("opened in the browser; if it shows nothing, open a page made by: mlp draw --out draw.html")
+        note("opened in the browser; if it stays blank, run: mlp draw --out draw.html, and open that file")
     else:
-        note("no browser to open it in was found here: open this file in one")
+        note("no browser found; open this file in one")
 
 
 def _open(url: str) -> bool:
-    """Open a page in a graphical browser; whether there was one."""
+    """Open a page in a graphical browser. Returns whether there is one."""
     import webbrowser
 
     has_display = sys.platform in ("win32", "darwin") or any(

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from mlp_cli.model.measure import Measurement
 
-PAIRS, WORST = 5, 10  # how many of the most confused pairs and of the worst mistakes are printed
+PAIRS, WORST = 5, 10  # how many confused pairs and confident mistakes are printed
 SIDE, GAP = 280, 10  # pixels of a picture of --errors, and between the two
 LINE = 80  # columns that the confusion matrix may take
-# From the share of a row's images on, a cell of the matrix has this background, of the 256 colours of terminals.
+# The background of a cell of the matrix, in the terminal's 256 colours, from this share of its row's images on.
 MISTAKE_SHADES = {0.05: 203, 0.02: 209, 0.005: 216, 0.002: 223, 0: 230}  # from red to a pale yellow
 HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly white
 
@@ -38,11 +38,11 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
     "--split",
     type=click.Choice(["test", "validation", "train", "all"]),
     help="Part of the data; validation and train are those of the model's own run, all is for pictures. "
-    "[default: test; all of a folder of pictures without a test part that the model has not trained on]",
+    "[default: test; for pictures without a test part that the model has not trained on, all]",
 )
-@click.option("--by", metavar="COLUMN", help="Show accuracy by this column of the CSV file. [default: by folder]")
-@click.option("--errors", type=click.Path(), metavar="DIR", help="Make this folder of the images answered wrongly.")
-@click.option("--predictions", type=click.Path(), metavar="FILE", help="Write every answer into this CSV file.")
+@click.option("--by", metavar="COLUMN", help="Break accuracy down by this column of the CSV file. [default: by folder]")
+@click.option("--errors", type=click.Path(), metavar="DIR", help="Save the misread images in a new folder DIR.")
+@click.option("--predictions", type=click.Path(), metavar="FILE", help="Write all answers to a new CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option(
     "--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 if the accuracy is lower."
@@ -60,8 +60,8 @@ def command(
 ) -> None:
     """Measure a network on the test set, or on your own labelled pictures.
 
-    MODEL is a run directory (its best checkpoint counts), a checkpoint, a bundled model (mnist or large) or latest, the
-    newest run under runs/ that has finished an epoch. Without MODEL: latest, or mnist if there is none.
+    MODEL is a run directory (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the
+    newest run under runs/ that has finished an epoch. The default is latest, or mnist if there is no run.
 
     \b
     mlp eval
@@ -77,7 +77,7 @@ def command(
     from mlp_cli.model.measure import measure
 
     if option is not None:
-        raise click.UsageError(f"MODEL is an argument here: mlp eval {option}.")
+        raise click.UsageError(f"MODEL is given without an option: mlp eval {option}.")
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
     for path, option in ((errors, "--errors"), (predictions, "--predictions")):
@@ -117,11 +117,11 @@ def _check_place(predictions: str | None, errors: str | None) -> None:
     if not os.path.isdir(folder):
         raise OutputError(f"{predictions}: cannot be written: {folder} is not a directory")
     if errors is not None and PurePath(os.path.abspath(errors)).is_relative_to(os.path.abspath(predictions)):
-        raise OutputError(f"{predictions}: cannot be written: --errors has the same place")
+        raise OutputError(f"{predictions}: cannot be written: --errors names the same place")
 
 
 def _column(measurement: "Measurement", by: str | None) -> str | None:
-    """The column by which accuracies are shown: that of --by, or the folder of pictures that have one."""
+    """The column to break accuracy down by: the one of --by, or the folder of pictures that have one."""
     from mlp_cli.data.datasets import FOLDER
 
     pictures = measurement.dataset.pictures
@@ -176,7 +176,7 @@ def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
     yield f"Brier score        {measurement.brier:.4f}"
     temperature = f"probabilities at temperature {measurement.temperature:.3f}"
     yield f"calibration error  {measurement.calibration[0]:.2%}  ({temperature})"
-    yield f"images             {len(measurement):,}, {len(measurement.mistakes):,} of them answered wrongly"
+    yield f"images             {len(measurement):,}, {len(measurement.mistakes):,} of them misread"
     yield ""
     yield from table(
         ["class", "precision", "recall", "F1", "images"],
@@ -219,7 +219,7 @@ def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
 
 
 def _matrix(confusion: "NDArray[np.int64]", classes: tuple[str, ...]) -> Iterator[str]:
-    """The confusion matrix as lines, a row per true class; in parts one below the other where it is too wide."""
+    """The confusion matrix as lines, a row per true class; split into parts, one below the other, if it is too wide."""
     from mlp_cli.cli.table import columns, cut, pad
 
     names = [cut(name, 5) for name in classes]
@@ -249,8 +249,8 @@ def _cell(count: int, share: float, is_hit: bool, width: int) -> str:
 
 
 def _save_errors(measurement: "Measurement", path: str) -> None:
-    """Make a directory of the mistakes as PNG files, or nothing: index, truth and answer are in their names. Of
-    pictures, the original stands beside what the network saw of it."""
+    """Save the mistakes as PNG files in a new directory; index, truth and answer are in their names. For a labelled
+    picture, the original stands beside what the network saw."""
     from PIL import Image
 
     from mlp_cli.cli.output import new_folder
@@ -266,7 +266,7 @@ def _save_errors(measurement: "Measurement", path: str) -> None:
 
 
 def _beside(file: str, seen: "Image") -> "Image":
-    """The picture in a file, in grey and no larger than SIDE pixels, and to its right what the network saw of it."""
+    """The picture in a file, in grey and no larger than SIDE pixels, with what the network saw to its right."""
     from PIL import Image
 
     from mlp_cli.images.decode import decode
@@ -281,7 +281,7 @@ def _beside(file: str, seen: "Image") -> "Image":
 
 
 def _in_a_name(text: str) -> str:
-    """A class name as it may stand in a file name on any system."""
+    """A class name, safe for file names on any system."""
     return "".join(letter if letter.isalnum() else "_" for letter in text[:24])
 
 

@@ -21,9 +21,9 @@ PAGE, ONNX = ".html", ".onnx"
 def command(arguments: tuple[str, ...]) -> None:
     """Write a model for use elsewhere: as an ONNX model or a web page.
 
-    FILE.onnx runs in onnxruntime and other ONNX runtimes; FILE.html is the page of mlp draw. MODEL is a run directory
-    (its best checkpoint), a checkpoint, mnist, large (the bundled models) or latest. Without one it is the latest run,
-    or mnist if there is none.
+    FILE.onnx is for onnxruntime and other ONNX runtimes; FILE.html is the page of mlp draw. MODEL is a run directory
+    (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the newest run. The default is
+    latest, or mnist if there is no run.
 
     \b
     mlp export digits.onnx
@@ -38,7 +38,7 @@ def command(arguments: tuple[str, ...]) -> None:
     *model, path = arguments
     ending = os.path.splitext(path)[1].lower()
     if ending not in (PAGE, ONNX):
-        raise OutputError(f"{path}: must end in {ONNX} or {PAGE}, which says what to write")
+        raise OutputError(f"{path}: must end in {ONNX} or {PAGE}")
     check_new(path)
     if ending == ONNX:
         model_bytes = _onnx()
@@ -62,9 +62,7 @@ def _onnx() -> "Callable[[Checkpoint], bytes]":
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "onnx":
             raise
-        raise OutputError(
-            "an ONNX model is written by onnx, which is not installed: pip install 'mlp-cli[onnx]'"
-        ) from None
+        raise OutputError("writing an ONNX model needs the package onnx: pip install 'mlp-cli[onnx]'") from None
     return model_bytes
 
 
@@ -73,7 +71,7 @@ def check_new(path: str | Path) -> None:
     from mlp_cli.errors import OutputError
 
     if os.path.lexists(path):
-        raise OutputError(f"{path}: exists already; nothing is ever overwritten, so choose another name")
+        raise OutputError(f"{path}: exists already and is not overwritten; choose another name")
 
 
 def write_new(path: str | Path, content: bytes) -> None:

@@ -32,10 +32,10 @@ PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Compare every formula of the derivation with central differences.
 
-    CONFIG is a preset, a TOML file or a run directory, as for mlp train; without one, default. Each formula of
-    docs/derivation.md is checked alone, then how they are joined, then whole networks: a small one entry by entry, and
-    that of CONFIG along random directions, with every activation, with and without label smoothing and dropout. Exit
-    code 1 if any is wrong.
+    Each formula of docs/derivation.md is checked alone, then the way they are joined, then whole networks: a small one
+    entry by entry, and the network of CONFIG along random directions, with every activation, with and without label
+    smoothing and dropout. CONFIG is a preset, a TOML file or a run directory, as for mlp train. The exit code is 1 if
+    anything is wrong.
 
     \b
     mlp gradcheck
@@ -59,7 +59,7 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
     else:
         settled = (settings.network.activation, smoothing, dropout)
         lines = [
-            f"float64; right is a relative error of at most {gradcheck.TOLERANCE:.0e}",
+            f"float64; right means a relative error of at most {gradcheck.TOLERANCE:.0e}",
             "",
             *_formula_table(formulas),
             f"whole networks, {_name(gradcheck.SMALL)}, every entry against its central difference:",
@@ -76,7 +76,7 @@ def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> 
 
 
 def _note_files(files: Iterable[str]) -> None:
-    """Say which files were checked, and that the working directory holds others of these names, if it does."""
+    """Say which files were checked, and whether the working directory has other files of these names."""
     from pathlib import Path
 
     from mlp_cli.proof import gradcheck
@@ -86,21 +86,21 @@ def _note_files(files: Iterable[str]) -> None:
     note(f"checked in {place}: {', '.join(names)}")
     others = [name for name in names if Path(name).exists() and not Path(name).resolve().samefile(place / name)]
     if others:
-        note(f"note: {', '.join(others)} here are other files, and were not checked; pip install -e . changes that")
+        note(f"note: not checked: {', '.join(others)} in this directory; to check these: pip install -e .")
 
 
 def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]) -> bool:
-    """A line on stderr for each formula that is wrong, or if none is, for each network; whether there are any."""
+    """Print a line on stderr for each wrong formula, or else for each wrong network. Returns whether there are any."""
     from mlp_cli.proof.gradcheck import WHOLE
 
     wrong = [formula for formula in formulas if not formula.result.passed]
-    # What is put together of a wrong formula is wrong with it.
+    # A wrong formula makes whatever uses it wrong, too: name the formula only.
     wrong = [formula for formula in wrong if formula.witness != WHOLE] or wrong
     wrong_networks = [network for network in networks if not network.passed]
     for formula in wrong:
         note(f"mlp: wrong: {formula.formula} in {formula.code}: {_what(formula.result)}")
     if wrong:
-        note(f"mlp: {len(wrong_networks)} of {len(networks)} whole networks are wrong with it")
+        note(f"mlp: {len(wrong_networks)} of {len(networks)} whole networks are wrong because of it")
     else:
         for network in wrong_networks:
             name, result = _worst(network)
@@ -109,7 +109,7 @@ def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["N
 
 
 def _formula_table(formulas: Sequence["FormulaCheck"]) -> Iterator[str]:
-    """A row per formula, under a line that says what they were compared with."""
+    """A row per formula, grouped under a line that says what it was compared with."""
     rows = [
         [row.formula, row.code, row.shapes, f"{row.result.error:.0e}", _index(row.result.entry), _verdict(row.result)]
         for row in formulas
@@ -170,7 +170,7 @@ def _json(formulas: Sequence["FormulaCheck"], networks: Sequence["NetworkCheck"]
 
 
 def _worst(network: "NetworkCheck") -> tuple[str, "Agreement"]:
-    """The name and the Agreement of the largest error, one that is no number before all others."""
+    """The name and the Agreement of the largest error; NaN counts as the largest."""
     return max(network.results.items(), key=lambda item: (math.isnan(item[1].error), item[1].error))
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that a command is asked for: new ones, whole ones, and an OutputError where there are none."""
+"""Files and folders that a command writes: new and complete, or else an OutputError."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from mlp_cli.errors import OutputError
 
 
 def check_absent(path: str, option: str) -> None:
-    """Raise OutputError, before any work is done, if there is something at the path that an option names."""
+    """Raise OutputError, before any work is done, if the path that an option names exists already."""
     if path == "" or os.path.lexists(path):
         raise _exists(path, option)
 
 
 @contextlib.contextmanager
 def new_folder(path: str, option: str) -> Iterator[Path]:
-    """A folder to put files into, which stands at `path` once the context is left without an error."""
+    """A folder to put files into. It appears at `path` when the context ends without an error."""
     check_absent(path, option)
     try:
         with files.new_folder(path) as folder:
@@ -31,7 +31,7 @@ def new_folder(path: str, option: str) -> Iterator[Path]:
 
 
 def new_file(path: str, content: bytes, option: str) -> None:
-    """Write a file where there is none."""
+    """Write a new file. Raises OutputError, also if it exists."""
     try:
         files.create_file(path, content)
     except FileExistsError:
@@ -41,8 +41,8 @@ def new_file(path: str, content: bytes, option: str) -> None:
 
 
 def _exists(path: str, option: str) -> OutputError:
-    problem = "exists already" if path else "is empty"
-    return OutputError(f"{path or option}: {problem}; nothing is ever overwritten, so choose another {option}")
+    problem = "exists already and is not overwritten" if path else "is empty"
+    return OutputError(f"{path or option}: {problem}; choose another {option}")
 
 
 def _failed(path: str, error: OSError) -> OutputError:

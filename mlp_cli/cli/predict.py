@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 NOTHING, UNKNOWN = "-", "?"  # for a picture without an answer, and for a mark among others
-BAR_FROM = 100  # pictures; fewer are read before a bar is of use
+BAR_FROM = 100  # pictures; fewer are read before a bar is worth it
 T = TypeVar("T")
 
 
@@ -33,14 +33,16 @@ T = TypeVar("T")
     help="Run directory, checkpoint, mnist, or latest: the newest run.",
 )
 @click.option("--split", is_flag=True, help="Read several digits in rows, such as 1354|6194.")
-@click.option("-r", "--recursive", is_flag=True, help="Go into folders within folders.")
+@click.option("-r", "--recursive", is_flag=True, help="Include folders within folders.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     metavar="P",
     help="Refuse answers below confidence P, such as 0.9; 0 answers everything. [default: the model's own]",
 )
-@click.option("--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each.")
+@click.option(
+    "--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each picture."
+)
 @click.option(
     "--invert",
     type=click.Choice(["auto", "yes", "no"]),
@@ -50,7 +52,7 @@ T = TypeVar("T")
 )
 @click.option("--show", is_flag=True, help="Draw the picture, what the network saw, and its probabilities.")
 @click.option(
-    "--save-prepared", type=click.Path(), metavar="DIR", help="Save what the network saw as PNG, in a new DIR."
+    "--save-prepared", type=click.Path(), metavar="DIR", help="Save what the network saw as PNG files in a new DIR."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
@@ -69,9 +71,9 @@ def command(
 ) -> None:
     """Read the digits in pictures: scans, photos, drawings.
 
-    IMAGE is a picture file, a folder of them, or - for standard input. Prints a line per picture: path, digit and
-    confidence with tabs between, and - for both where there is no answer; the reason goes to stderr. With --split, ?
-    stands for a mark that is no digit. The second page of a TIFF is path#2.
+    IMAGE is a picture file, a folder of pictures, or - for standard input. Prints one line per picture: path, digit and
+    confidence, separated by tabs. Without an answer the last two are -, and stderr has the reason. With --split, ?
+    stands for a mark that is not a digit. The second page of a TIFF is path#2.
 
     \b
     mlp predict photo.jpg scans/ --show
@@ -82,9 +84,9 @@ def command(
     from mlp_cli.model.reader import Reader
 
     if as_json + as_csv + show > 1:
-        raise click.UsageError("--json, --csv and --show are three ways to print: choose one.")
+        raise click.UsageError("--json, --csv and --show cannot be combined; choose one.")
     if top > 1 and (split or as_json or as_csv or show):
-        raise click.UsageError("--top is for lines of single digits; --json has all probabilities, with --split too.")
+        raise click.UsageError("--top works for plain lines of single digits only; --json prints all probabilities.")
     if threshold is not None and threshold != threshold:
         raise click.UsageError("--threshold takes a number from 0 to 1, not nan.")
     reader = Reader(load_checkpoint(find_model(model)), threshold, {"auto": None, "yes": True, "no": False}[invert])
@@ -121,7 +123,7 @@ def _readings(reader: "Reader", file: str, split: bool) -> "Iterator[tuple[str, 
     """The path and the Reading of each page of a file. Reasons begin with the name of the page."""
     from mlp_cli.model.reader import Reading
 
-    path = os.fsencode(file).decode("utf-8", "replace")  # whatever bytes are in it
+    path = os.fsencode(file).decode("utf-8", "replace")  # names may be any bytes
     if os.path.isdir(file):
         readings = iter([Reading(reason=_why_no_pictures(file))])
     elif file == STDIN:
@@ -136,7 +138,7 @@ def _readings(reader: "Reader", file: str, split: bool) -> "Iterator[tuple[str, 
 
 
 def _text(reader: "Reader", reading: "Reading", split: bool) -> str:
-    """All that was read, rows joined by |."""
+    """The digits read, rows joined by |."""
     refused = UNKNOWN if split else NOTHING
     space = "" if all(len(name) == 1 for name in reader.classes) else " "
     rows = [[refused if answer.digit is None else str(answer.digit) for answer in row] for row in reading.rows]
@@ -144,7 +146,7 @@ def _text(reader: "Reader", reading: "Reading", split: bool) -> str:
 
 
 def _confidence(reading: "Reading") -> float | None:
-    """That of the least sure mark, or None."""
+    """The lowest confidence of the marks, or None."""
     return min((answer.confidence for answer in reading.answers), default=None)
 
 
@@ -182,15 +184,15 @@ def _json(reader: "Reader", path: str, reading: "Reading", split: bool) -> str:
 
 
 def _files(image: str, recursive: bool) -> list[str]:
-    """The files that an argument means: itself, or the pictures of a folder by name."""
+    """The files that an argument means: itself, or the pictures in a folder, sorted by name."""
     if not os.path.isdir(image):
         return [image]
-    # A folder without any stands for itself, and is then said to have none.
+    # A folder without pictures is passed on, and reported later.
     return _pictures_in(image, recursive, _endings()) or [image]
 
 
 def _endings() -> tuple[str, ...]:
-    """Those of the names of pictures."""
+    """The file name endings of pictures."""
     from mlp_cli.images.decode import ENDINGS
 
     return ENDINGS
@@ -198,12 +200,12 @@ def _endings() -> tuple[str, ...]:
 
 def _why_no_pictures(folder: str) -> str:
     if _pictures_in(folder, True, _endings()):
-        return "has pictures only in folders within it; -r reads those"
-    return "has no pictures in it, or none that may be read"
+        return "has pictures only in folders inside it; use -r"
+    return "has no readable pictures"
 
 
 def _pictures_in(folder: str, recursive: bool, endings: tuple[str, ...]) -> list[str]:
-    """The paths of pictures in a folder, hidden ones aside, and then of those in its folders."""
+    """The paths of the pictures in a folder, without hidden ones, and then of those in its folders."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -217,7 +219,7 @@ def _pictures_in(folder: str, recursive: bool, endings: tuple[str, ...]) -> list
 
 
 def _with_bar(readings: Iterator[T], files: Sequence[str]) -> Iterable[T]:
-    """The readings, with a bar on stderr where that is a terminal and the answers go elsewhere."""
+    """The readings, with a bar on stderr if that is a terminal and the answers go elsewhere."""
     from mlp_cli.cli.terminal import can_redraw
 
     if len(files) < BAR_FROM or not can_redraw(sys.stderr) or can_redraw(sys.stdout):
@@ -240,14 +242,14 @@ def _csv_row(cells: Sequence[object]) -> str:
 
 
 def _save(folder: "Path", number: int, path: str, reading: "Reading", split: bool) -> None:
-    """What the network saw of each mark, named by the number of the picture, its name and what was read."""
+    """Save what the network saw of each mark; the file name has the picture's number, its name and the answer."""
     from PIL import Image
 
     stem = os.path.splitext(os.path.basename(path))[0]
     for place, answer in enumerate(reading.answers, start=1):
         digit = "none" if answer.digit is None else str(answer.digit)
         words = [f"{number:05d}", stem, *([str(place)] if split else []), digit]
-        # letters of any script, but no longer than any file system takes, in bytes
+        # letters of any script, but few enough bytes for any file system
         parts = [_cut("".join(c if c.isalnum() else "_" for c in word), 100) for word in words]
         Image.fromarray(answer.image).save(folder / ("-".join(parts) + ".png"))
 

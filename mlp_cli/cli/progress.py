@@ -1,4 +1,4 @@
-"""What is shown on stderr while a command works: bars on a terminal, one line per epoch in any case."""
+"""Progress on stderr: bars on a terminal, and one line per epoch everywhere."""
 
 import sys
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ def picture_bar(pictures: Iterable[Any], total: int) -> Iterable[Any]:
 
 
 def tell_left_out(dataset: "Dataset") -> None:
-    """A line for each labelled picture that cannot be used."""
+    """Print a line for each labelled picture that cannot be used."""
     for file, reason in dataset.left_out:
         note(f"left out: {file}: {reason}")
 
@@ -69,7 +69,7 @@ class ProgressBar:
         note(line)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         self.bar.close()
 
     def _seen(self, state: "State") -> int:
@@ -77,5 +77,5 @@ class ProgressBar:
         return min(state.steps_in_epoch * self.batch_size, state.images)
 
     def _images(self, state: "State") -> int:
-        """All images of finished epochs, and as large a part of this one's as is finished of its steps."""
+        """The images of finished epochs, plus those of this epoch in proportion to its finished steps."""
         return round((state.epoch + self._seen(state) / state.images) * self.images_per_epoch)

@@ -13,19 +13,19 @@ FILE = "report.html"
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
 @click.option(
-    "--data", type=click.Path(), metavar="DIR", help="Four IDX files to measure on. [default: what was trained on]"
+    "--data", type=click.Path(), metavar="DIR", help="Four IDX files to measure on. [default: the data trained on]"
 )
 @click.option(
     "--out",
     type=click.Path(),
     metavar="FILE",
-    help="The page to write. [default: report.html; of one run, in its directory]",
+    help="The page to write. [default: report.html, for one run in its directory]",
 )
 def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     """Write a page about a run, about several side by side, or about a sweep.
 
-    One HTML file with everything in it: how training went, how good the best checkpoint is on the test set, how far
-    its confidence can be trusted, and what it gets wrong. An older report is replaced, and no other file.
+    The page is one HTML file: how training went, how good the best checkpoint is on the test set, how far its
+    confidence can be trusted, and what it gets wrong. It replaces an older report, but no other file.
 
     \b
     mlp report runs/001
@@ -58,7 +58,7 @@ def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a report where there is none, or in place of one: what came there meanwhile is asked again what it is."""
+    """Write a report as a new file, or in place of an older report; what appeared there meanwhile is checked again."""
     from mlp_cli.files import create_file, replace_file
 
     try:
@@ -69,7 +69,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _check_replaceable(path: Path) -> None:
-    """Raise OutputError if there is something at `path` that is not a report."""
+    """Raise OutputError if `path` exists and is not a report."""
     from mlp_cli.errors import OutputError
     from mlp_cli.files import open_file
     from mlp_cli.report.page import GENERATOR
@@ -82,4 +82,4 @@ def _check_replaceable(path: Path) -> None:
     except OSError:
         is_report = False
     if not is_report:
-        raise OutputError(f"{path}: exists already, and is not a report; choose another --out")
+        raise OutputError(f"{path}: exists already and is not a report; choose another --out")

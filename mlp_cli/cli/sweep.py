@@ -29,16 +29,16 @@ LISTED = 50  # settings that --dry-run names
     metavar="KEY=V1,V2,…",
     help="Try each of these values of a key. Repeatable: all combinations are run.",
 )
-@click.option("--seeds", metavar="N | A-B", help="Seeds of each setting: the first N from 0, or A to B. [default: 3]")
-@click.option("--data", multiple=True, metavar="DIR", help="Train on this, as mlp train does. [default: mnist]")
+@click.option("--seeds", metavar="N | A-B", help="Seeds of each setting: 0 to N-1, or A to B. [default: 3]")
+@click.option("--data", multiple=True, metavar="DIR", help="Data to train on, as for mlp train. [default: mnist]")
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at a time. [default: one per core]")
-@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of a Dask scheduler, as tcp://host:8786.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of a Dask scheduler, such as tcp://host:8786.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Stop after M minutes.")
 @click.option("--give-up", is_flag=True, help="Skip the remaining seeds of settings that are clearly behind the best.")
-@click.option("--test", is_flag=True, help="Measure each run on the test set, too. Never used for ranking.")
-@click.option("--out", type=click.Path(), metavar="DIR", help="Directory to make. [default: sweeps/001, …]")
-@click.option("--resume", type=click.Path(), metavar="DIR", help="Make the runs that a sweep is still missing.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, and do nothing.")
+@click.option("--test", is_flag=True, help="Also measure each run on the test set. Never used for ranking.")
+@click.option("--out", type=click.Path(), metavar="DIR", help="New directory for the sweep. [default: sweeps/001, …]")
+@click.option("--resume", type=click.Path(), metavar="DIR", help="Run what is still missing in a sweep.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
@@ -59,9 +59,9 @@ def command(
 ) -> None:
     """Train many settings over several seeds, and rank them.
 
-    CONFIG is a preset, a TOML file of a configuration, or one that describes a sweep. Each run is an ordinary run
-    directory, with the bytes of mlp train. The ranking is by validation accuracy, and says which differences are
-    larger than the noise between seeds.
+    CONFIG is a preset, or a TOML file with a configuration or the plan of a sweep. Each run gets an ordinary run
+    directory, as mlp train writes it. The ranking is by validation accuracy, and says which differences are larger than
+    the noise between seeds.
 
     \b
     mlp sweep quick default --seeds 5
@@ -78,9 +78,11 @@ def command(
     from mlp_cli.training.workers import available_cores
 
     if jobs and scheduler is not None:
-        raise click.UsageError("--jobs is for this machine; the workers of --scheduler are as many as were started.")
+        raise click.UsageError("--jobs is for this machine; it cannot be combined with --scheduler.")
     if resume is not None and (configs or assignments or seeds or data or out):
-        raise click.UsageError("--resume goes on with what was asked for: no CONFIG, --set, --seeds, --data or --out.")
+        raise click.UsageError(
+            "--resume continues the same sweep; it takes no CONFIG, --set, --seeds, --data or --out."
+        )
     with contextlib.ExitStack() as stack:
         sweep: Sweep | None = None
         if resume is None:
@@ -98,19 +100,19 @@ def command(
         guess = seconds_of_a_run(settings, dataset) if missing else 0.0
         plan = _plan(len(settings), total, missing, guess, None if scheduler else jobs)
         if test:
-            load_dataset("test", sweep.data if sweep else where)  # to say at once if there is none
+            load_dataset("test", sweep.data if sweep else where)  # fail at once if there is none
         if dry_run:
             tell(plan, *_listed(settings))
             return
         note(plan)
         with contextlib.ExitStack() as while_running:
             signals = while_running.enter_context(Signals())
-            # a scheduler that cannot be reached leaves no directory behind, one that exists starts no workers
+            # an unreachable scheduler must leave no directory behind, and an existing directory must start no workers
             workers = while_running.enter_context(cluster.remote(scheduler)) if scheduler is not None else None
             if sweep is None:
                 sweep = Sweep.begin(what, settings, dataset, out)
                 stack.callback(sweep.end)
-            del dataset  # the client needs it no more
+            del dataset  # the client no longer needs it
             if missing and workers is None:
                 workers = while_running.enter_context(cluster.local(jobs))
             if workers is not None:
@@ -136,7 +138,7 @@ def command(
 
 
 def _plan(settings: int, total: int, missing: int, guess: float, jobs: int | None) -> str:
-    """What is going to happen, in a line; `jobs` is None for a cluster, which may be anything."""
+    """The plan in one line; `jobs` is None for a cluster, whose size is unknown."""
     from mlp_cli.runs.settings import told
 
     plan = told(settings, total // settings)
@@ -157,7 +159,7 @@ def _listed(settings: "Sequence[Setting]") -> list[str]:
 
 
 class _Show:
-    """What is shown on stderr while a sweep goes on: the ranked table on a terminal, elsewhere a line a run."""
+    """Progress of a sweep on stderr: the ranked table on a terminal, a line per run elsewhere."""
 
     def __init__(self, sweep: "Sweep", guess: float, quiet: bool) -> None:
         from mlp_cli.cli.terminal import can_redraw
@@ -179,7 +181,7 @@ class _Show:
             self._drawn = time.monotonic()
 
     def close(self) -> None:
-        """Take the table off the screen."""
+        """Remove the table from the screen."""
         if self._lines:
             redraw([], self._lines)
         self._lines = 0
@@ -243,7 +245,7 @@ def _table(standings: "Sequence[Standing]", *, with_difference: bool) -> list[st
 
 
 def _states(standing: "Standing") -> str:
-    """`5` where all are finished, else `3/5`, and what became of the others: `3/5, 1 diverged`."""
+    """`5` if all are finished, else `3/5`, and what became of the others: `3/5, 1 diverged`."""
     finished, total = standing.states.get("finished", 0), sum(standing.states.values())
     others = [f"{n} {state}" for state, n in standing.states.items() if state not in ("finished", "waiting")]
     return ", ".join([str(total) if finished == total else f"{finished}/{total}", *others])
@@ -261,7 +263,7 @@ def _difference(standing: "Standing", *, is_best: bool) -> str:
     if difference is None:
         return "the best" if is_best and standing.validation else ""
     if difference.low is None or difference.high is None:
-        return f"{100 * difference.mean:.2f} (one seed cannot tell the noise)"
+        return f"{100 * difference.mean:.2f} (one seed cannot show the noise)"
     interval = f"{100 * difference.mean:.2f} ({100 * difference.low:.2f} to {100 * difference.high:.2f})"
     return f"{interval}: {'larger than noise' if difference.is_larger_than_noise else 'may be noise'}".replace("-", "−")
 

@@ -1,4 +1,4 @@
-"""Tables of text in columns, whatever the script of the words in them."""
+"""Tables of text in columns, for words in any script."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ import click
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: wide letters, such as Chinese ones, take two, accents none, and
-    colours none."""
+    """How many columns of a terminal a text takes: wide letters, such as Chinese ones, take two; combining accents and
+    colours take none."""
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
         for letter in click.unstyle(text)
@@ -16,7 +16,7 @@ def columns(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis where it would take more than `width` columns."""
+    """The text, or its beginning and an ellipsis if it would take more than `width` columns."""
     if columns(text) <= width:
         return text
     kept, used = 0, 0

@@ -1,4 +1,4 @@
-"""What the terminal can show: whether output is one, whether it has colours and a cursor that goes back."""
+"""What the output can show: whether it is a terminal, with colours and a movable cursor."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import click
 
 
 def can_redraw(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal on which a line can be written over, as a progress bar does."""
+    """Whether a stream is a terminal that can redraw a line, as a progress bar does."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -18,5 +18,5 @@ def has_colour() -> bool:
 
 
 def coloured(text: str, **style: Any) -> str:
-    """The text in this `click.style`, or as it is where stdout takes no colours."""
+    """The text in this `click.style`, or unchanged if stdout takes no colours."""
     return click.style(text, **style) if has_colour() else text

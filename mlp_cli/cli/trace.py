@@ -26,16 +26,14 @@ MOST_LABELS, MOST_TERMS = 10, 4  # of a batch that are shown
 @click.command("trace")
 @click.argument("image", required=False, type=click.Path())
 @click.option("--label", metavar="T", help="True class of the IMAGE, such as 7.")
-@click.option(
-    "--index", type=click.IntRange(0), metavar="N", help="Take image N of the test set, from 0, and its label."
-)
+@click.option("--index", type=click.IntRange(0), metavar="N", help="Take image N of the test set (counted from 0).")
 @click.option(
     "--batch",
     type=click.IntRange(1, MOST_EXAMPLES),
     metavar="M",
-    help="Take M test images, from --index on, as one batch.",
+    help="Take M test images, starting at --index, as one batch.",
 )
-@click.option("--example", "is_example", is_flag=True, help="Show the worked example of docs/derivation.md, 2-3-2.")
+@click.option("--example", "is_example", is_flag=True, help="Trace the 2-3-2 example of docs/derivation.md.")
 @click.option(
     "--model",
     type=click.Path(),
@@ -62,9 +60,9 @@ def command(
 ) -> None:
     """Show one forward and one backward pass, number by number.
 
-    Every quantity of docs/derivation.md in its order: symbol, shape, norm, smallest and largest entry, and three
-    entries from the first on that is not 0. For a picture of one digit, IMAGE (or - for standard input), for a test
-    image, or for a batch, where 1/m is at work. The numbers are those of training without augmentation, label
+    Prints every quantity of docs/derivation.md in its order: symbol, shape, norm, smallest and largest entry, and three
+    entries starting at the first that is not 0. IMAGE is a picture of one digit, or - for standard input; --index takes
+    a test image, and --batch several, to see 1/m at work. The numbers are those of training without augmentation, label
     smoothing or dropout.
 
     \b
@@ -82,16 +80,16 @@ def command(
     from_data = index is not None or batch is not None
     if sum((image is not None, from_data, is_example)) != 1:
         raise click.UsageError(
-            "Give either an IMAGE with its --label, or the --index of a test image, or --batch, or --example."
+            "Give one of: an IMAGE with its --label, the --index of a test image, --batch, or --example."
         )
     if image is None and label is not None:
-        raise click.UsageError("--label is for an IMAGE; test images have their own.")
+        raise click.UsageError("--label is for an IMAGE; test images come with theirs.")
     if image is not None and label is None:
-        raise click.UsageError("The gradients need the true class of the IMAGE: give it with --label.")
+        raise click.UsageError("Give the true class of the IMAGE with --label; the gradients depend on it.")
     if data is not None and not from_data:
-        raise click.UsageError("--data is for --index and --batch.")
+        raise click.UsageError("--data can only be used with --index or --batch.")
     if is_example and model is not None:
-        raise click.UsageError("--example has a network of its own; it takes no --model.")
+        raise click.UsageError("--example has its own network; it cannot be combined with --model.")
     limit_threads()
     if is_example:
         network, x, labels = worked_example()
@@ -100,7 +98,7 @@ def command(
     else:
         network, x, labels, about = _examples(model, image, label, data, index, batch)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # of parameters that are too large: what comes of them is shown
+    with np.errstate(over="ignore", invalid="ignore"):  # parameters may be too large: show what comes of them
         quantities = trace(network, x, labels)
     if as_json:
         tell(_json(about, quantities, full))
@@ -117,7 +115,7 @@ def command(
 def _examples(
     model: str | None, image: str | None, label: str | None, data: str | None, index: int | None, batch: int | None
 ) -> "tuple[MLP, NDArray[np.float32], NDArray[np.int64], dict[str, Any]]":
-    """The network, the inputs (m, pixels) and labels (m,) that are asked for, and what JSON says about them."""
+    """The network, the requested inputs (m, pixels) and labels (m,), and what JSON says about them."""
     import numpy as np
 
     from mlp_cli.data.batches import to_inputs
@@ -141,12 +139,12 @@ def _examples(
 
 
 def _class_number(label: str, classes: tuple[str, ...]) -> int:
-    """The number of the class of that name, or of that number."""
+    """The number of the class with this name, or with this number."""
     if label in classes:
         return classes.index(label)
     if label.isdecimal() and int(label) < len(classes):
         return int(label)
-    raise click.UsageError(f"--label {label}: is not a class of the model; those are {', '.join(classes)}.")
+    raise click.UsageError(f"--label {label}: is not a class of the model; its classes are {', '.join(classes)}.")
 
 
 def _test_images(
@@ -199,7 +197,7 @@ def _table(quantities: Sequence["Quantity"]) -> list[str]:
 
 
 def _first(value: "NDArray[np.floating[Any]]") -> "tuple[tuple[int, ...], NDArray[np.floating[Any]]]":
-    """The index of the first entry that is not 0, or of the first if all are, and the entries from there on."""
+    """The index of the first entry that is not 0 (or of the first, if all are 0), and the entries from there on."""
     import numpy as np
 
     flat = value.ravel()
@@ -214,7 +212,7 @@ def _norm(value: "NDArray[np.floating[Any]]") -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value + 0.0: .4g}"  # + 0.0, since nobody writes −0
+    return f"{value + 0.0: .4g}"  # + 0.0 turns −0 into 0
 
 
 def _shape(value: "NDArray[np.floating[Any]]") -> str:
@@ -222,7 +220,7 @@ def _shape(value: "NDArray[np.floating[Any]]") -> str:
 
 
 def _means(quantities: Sequence["Quantity"]) -> Iterator[str]:
-    """Where 1/m stands: an entry of ∂L/∂b and one of ∂L/∂W of the last layer as means over the examples."""
+    """1/m at work: an entry of ∂L/∂b and one of ∂L/∂W of the last layer, as means over the examples."""
     by_name = {q.name: q for q in quantities}
     last = max(int(name[2:]) for name in by_name if name.startswith("dW"))
     dz, dW, db = (by_name[f"{letters}{last}"] for letters in ("dz", "dW", "db"))

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     help="Change a key, such as training.batch_size=64. Repeatable.",
 )
 @click.option("--epochs", type=int, metavar="N", help="Passes over the training images.")
-@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.")
+@click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.")
 @click.option(
     "--data",
     multiple=True,
     metavar="DIR",
-    help="Train on this: four IDX files, a folder of pictures per class, or a CSV file (file,label). Given more than "
-    "once, all of them have equal say, or a share, such as mine=0.3. [default: mnist]",
+    help="Data to train on: four IDX files, a folder of pictures per class, or a CSV file (file,label). If "
+    "repeated, all are mixed equally, or by a share such as mine=0.3. [default: mnist]",
 )
-@click.option("--init", type=click.Path(), metavar="MODEL", help="Begin with the network of this model.")
+@click.option("--init", type=click.Path(), metavar="MODEL", help="Start from the network of this model.")
 @click.option(
     "--threads",
     type=click.IntRange(1),
     metavar="N",
-    help="Threads to share the work; results do not depend on it. [default: one per core]",
+    help="Number of threads; results do not depend on it. [default: one per core]",
 )
-@click.option("--out", type=click.Path(), metavar="DIR", help="Directory to make for the run. [default: runs/001, …]")
-@click.option("--resume", type=click.Path(), metavar="RUN", help="Go on with a run that was stopped, or extend it.")
+@click.option("--out", type=click.Path(), metavar="DIR", help="New directory for the run. [default: runs/001, …]")
+@click.option("--resume", type=click.Path(), metavar="RUN", help="Continue a stopped run, or extend a finished one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
@@ -55,13 +55,13 @@ def command(
 ) -> None:
     """Train a network on MNIST, or on your own labelled pictures.
 
-    CONFIG is a preset (plain, quick, default, accurate, best, large), a TOML file, or a run directory, whose
-    configuration it takes; without one, default.
+    CONFIG is a preset (plain, quick, default, accurate, best, large), a TOML file, or a run directory, which stands for
+    its configuration. The default is the preset default.
 
     \b
     mlp train quick
     mlp train default --epochs 30 --set training.learning_rate=0.05 --out runs/slower
-    mlp train quick --init mnist --data mnist --data my-digits
+    mlp train default --init mnist --data mnist --data my-digits=0.2
     """
     import sys
 
@@ -73,11 +73,11 @@ def command(
     from mlp_cli.runs.train import run_to_end
 
     if resume is not None and out is not None:
-        raise click.UsageError("--resume goes on in the directory of the run; it cannot be combined with --out.")
+        raise click.UsageError("--resume continues in the run's own directory; it cannot be combined with --out.")
     if resume is not None and init is not None:
-        raise click.UsageError("--resume goes on with the network of the run; it cannot be combined with --init.")
+        raise click.UsageError("--resume continues with the run's own network; it cannot be combined with --init.")
     if init is not None and any(assignment.startswith("network.") for assignment in assignments):
-        raise click.UsageError("--init takes the network of a model as it is; its sizes cannot be changed with --set.")
+        raise click.UsageError("--init keeps the layers of the model; they cannot be changed with --set.")
     where = data if len(data) > 1 else data[0] if data else None
     initial = None if init is None else load_checkpoint(find_model(init))
     say, bar = (None, None) if quiet else (note, picture_bar)

@@ -167,4 +167,4 @@ def test_a_bug_is_one_line_that_says_where(monkeypatch, capsys):
             signal.signal(number, handler)
     (line,) = capsys.readouterr().err.splitlines()
     assert exit_.value.code == 2
-    assert line.startswith("mlp: this is a bug in mlp, please report it: TypeError in __init__.py:")
+    assert line.startswith("mlp: this is a bug in mlp; please report it: TypeError in __init__.py:")

@@ -239,7 +239,7 @@ def test_nothing_is_overwritten(trained, mlp, data, option):
     os.mkdir("there")
     result = mlp("eval", "run", "--data", data, option, "there")
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"mlp: there: exists already; nothing is ever overwritten, so choose another {option}\n"
+    assert result.err == f"mlp: there: exists already and is not overwritten; choose another {option}\n"
     assert os.listdir("there") == []
 
 
@@ -276,7 +276,7 @@ def test_a_folder_of_errors_takes_the_place_of_nothing_that_came_meanwhile(train
     monkeypatch.setattr(Image.Image, "save", save_late)
     result = mlp("eval", "run", "--data", data, "--errors", "wrong")
     assert (result.code, result.out) == (2, "")
-    assert result.err.splitlines()[-1].startswith("mlp: wrong: exists already; nothing is ever overwritten")
+    assert result.err.splitlines()[-1].startswith("mlp: wrong: exists already and is not overwritten")
     assert os.listdir("wrong") == []
     assert not [name for name in os.listdir() if name.endswith("part")]
 
@@ -291,7 +291,7 @@ def test_predictions_take_the_place_of_nothing_that_came_meanwhile(trained, mlp,
     monkeypatch.setattr(os, "link", link_late)
     result = mlp("eval", "run", "--data", data, "--predictions", "p.csv")
     assert result.code == 2
-    assert result.err.splitlines()[-1].startswith("mlp: p.csv: exists already; nothing is ever overwritten")
+    assert result.err.splitlines()[-1].startswith("mlp: p.csv: exists already and is not overwritten")
     assert Path("p.csv").read_text() == "of another"
 
 
@@ -321,4 +321,4 @@ def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data)
 def test_a_model_given_as_an_option_is_told_where_it_belongs(mlp):
     result = mlp("eval", "--model", "mnist")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "mlp: MODEL is an argument here: mlp eval mnist. See mlp eval --help\n"
+    assert result.err == "mlp: MODEL is given without an option: mlp eval mnist. See mlp eval --help\n"

@@ -27,7 +27,9 @@ def test_the_files_that_were_checked_are_named_and_others_here_are_not_taken_for
     Path(names[0]).write_text("# a copy that a student edits", "utf-8")
     Path(names[1]).symlink_to(place / names[1])
     result = mlp("gradcheck", "--set", "network.hidden=[6]")
-    assert result.err.splitlines()[1].startswith(f"note: {names[0]} here are other files, and were not checked; pip")
+    assert result.err.splitlines()[1].startswith(
+        f"note: not checked: {names[0]} in this directory; to check these: pip"
+    )
 
 
 def test_a_run_directory_is_a_configuration(train, mlp):
@@ -57,7 +59,7 @@ def test_a_wrong_formula_is_named_on_its_line_and_on_stderr(mlp, spoilt):
     _, first, second = result.err.splitlines()
     # m = 5 times too small: the error is 1 − 1/5 of the larger one
     assert first.startswith("mlp: wrong: da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ in layers.linear_da: relative error 8.0e-01 at [")
-    assert second == "mlp: 24 of 24 whole networks are wrong with it"
+    assert second == "mlp: 24 of 24 whole networks are wrong because of it"
 
 
 def test_a_wrong_network_of_right_formulas_is_named_on_stderr(mlp, spoilt):

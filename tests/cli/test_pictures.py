@@ -216,8 +216,8 @@ def test_two_sources_are_mixed_and_the_run_goes_on_with_both(mlp, mine, trained)
     ("args", "problem"),
     [
         (["--init", "nothing"], "nothing: no such file"),
-        (["--init", "mnist", "--set", "network.hidden=[3]"], "--init takes the network of a model as it is"),
-        (["--init", "mnist", "--resume", "run"], "--resume goes on with the network of the run"),
+        (["--init", "mnist", "--set", "network.hidden=[3]"], "--init keeps the layers of the model"),
+        (["--init", "mnist", "--resume", "run"], "--resume continues with the run's own network"),
         (["--init", "mnist", "--data", "small"], "small: has images of 8×8 pixels, and .* takes 28×28"),
         (["--init", "four", "--data", "mnist"], "the bundled MNIST: has images of 28×28 pixels, and .* takes 8×8"),
     ],

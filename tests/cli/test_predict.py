@@ -95,13 +95,13 @@ def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
     (tmp_path / "empty").mkdir()
     result = mlp("predict", "--model", model, "empty")
     assert (result.code, result.out) == (1, "empty\t-\t-\n")
-    assert "mlp: empty: has no pictures in it" in result.err
+    assert "mlp: empty: has no readable pictures" in result.err
 
 
 def test_a_folder_of_folders_is_told_of_r(mlp, model, pictures):
     result = mlp("predict", "--model", model, pictures.parent)
     assert (result.code, result.out) == (1, f"{pictures.parent}\t-\t-\n")
-    assert f"mlp: {pictures.parent}: has pictures only in folders within it; -r reads those" in result.err
+    assert f"mlp: {pictures.parent}: has pictures only in folders inside it; use -r" in result.err
 
 
 def test_dark_ink_on_light_paper_gives_the_same_answers(mlp, model, pictures):

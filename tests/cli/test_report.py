@@ -410,7 +410,7 @@ def test_a_report_is_replaced_by_an_equal_one_and_nothing_else_is(mlp, run):
         before = Path(out).read_bytes() if out != "folder" else None
         result = mlp("report", run, "--out", out)
         assert (result.code, result.out) == (2, "")
-        assert result.err == f"mlp: {out}: exists already, and is not a report; choose another --out\n"
+        assert result.err == f"mlp: {out}: exists already and is not a report; choose another --out\n"
         assert before is None or Path(out).read_bytes() == before
 
 
@@ -427,13 +427,13 @@ def test_a_report_replaces_another_that_came_meanwhile_and_nothing_else(mlp, run
     is_report = late != "mine"
     assert result.code == (0 if is_report else 2)
     assert (Path("new.html").read_text() == late) is not is_report
-    assert "exists already, and is not a report" in result.err or is_report
+    assert "exists already and is not a report" in result.err or is_report
     assert not [name for name in os.listdir() if "mlp-part" in name]
 
 
 def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(mlp, run):
     os.mkfifo("pipe")
-    assert "pipe: exists already, and is not a report" in mlp("report", run, "--out", "pipe").err
+    assert "pipe: exists already and is not a report" in mlp("report", run, "--out", "pipe").err
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(mlp, run):
         (["run", "nowhere"], "nowhere: is not a run directory"),
         (["run", "--data", "nowhere"], "nowhere: no such directory"),
         (["run", "--out", "nowhere/x.html"], "nowhere/x.html: cannot be written"),
-        (["run", "--out", ""], "exists already, and is not a report"),
+        (["run", "--out", ""], "exists already and is not a report"),
         ([], "Missing argument 'RUN...'"),
     ],
 )

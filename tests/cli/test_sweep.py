@@ -273,7 +273,7 @@ def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
         (("--scheduler", "tcp://127.0.0.1:8786", "--jobs", "2"), "--jobs is for this machine"),
         (("--data", "nowhere"), "nowhere: no such directory"),
         (("--out", "."), "exists already"),
-        (("--resume", "x", "--seeds", "2"), "--resume goes on"),
+        (("--resume", "x", "--seeds", "2"), "--resume continues"),
         (("--minutes", "0"), "--minutes"),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_page_of_a_run_names_it_in_the_command_for_trace(mlp, train):
 @pytest.mark.parametrize(
     ("args", "part"),
     [
-        (["export", "there.html"], "there.html: exists already; nothing is ever overwritten"),
+        (["export", "there.html"], "there.html: exists already and is not overwritten"),
         (["export", "there.onnx"], "there.onnx: exists already"),
         (["export", "link.html"], "link.html: exists already"),
         (["draw", "--out", "there.html"], "there.html: exists already"),
