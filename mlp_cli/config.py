@@ -198,7 +198,7 @@ def _read(name: str | Path) -> tuple[Path, Table]:
 def _parsed(text: str) -> Table:
     """The table of a TOML text. Raises TOML_ERRORS."""
     if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
-        raise ValueError(f"there is a line with more than {MOST_DOTS} dots")
+        raise ValueError(f"a line has more than {MOST_DOTS} dots")
     # Python's own line ends, as read_text has them: tomllib refuses a carriage return alone
     return tomllib.loads(text.replace("\r\n", "\n"))
 
@@ -237,7 +237,7 @@ def _explain(message: str, table: Table) -> str:
     try:
         shown = cut(as_text(value, quoted=True))
     except ValueError:  # Python does not write these
-        shown = "a number of thousands of digits"
+        shown = "a number with thousands of digits"
     return f"{path} = {shown}: must be {_describe(path)}{guess}"
 
 

@@ -182,20 +182,20 @@ def load_dataset(
     labels_path = _find(folder, f"{FILE_PREFIX[part]}-labels", "idx1-ubyte")
     images, labels = read_idx(images_path, dimensions=3), read_idx(labels_path, dimensions=1)
     if len(images) != len(labels):
-        raise DataError(
-            f"{labels_path}: has {len(labels):,} labels for the {len(images):,} images of {images_path.name}"
-        )
+        raise DataError(f"{labels_path}: has {len(labels):,} labels, but {images_path.name} has {len(images):,} images")
     if images.size == 0:
         raise DataError(f"{images_path}: has no images")
 
     hashes = {"images": sha256_of(images), "labels": sha256_of(labels)}
     known = known_name(hashes)
     if directory is None and known != MNIST:
-        raise DataError(f"{folder}: the MNIST in the package is damaged (wrong sha256); install mlp-cli again")
+        raise DataError(f"{folder}: the bundled MNIST is damaged (wrong sha256); reinstall mlp-cli")
     names = CLASS_NAMES.get(known or "")
     classes = names or _classes_in(folder) or tuple(map(str, range(int(labels.max()) + 1)))
     if labels.max() >= len(classes):
-        raise DataError(f"{labels_path}: has the label {labels.max()}, but there are {len(classes)} classes from 0 up")
+        raise DataError(
+            f"{labels_path}: has the label {labels.max()}, but there are only the classes 0 to {len(classes) - 1}"
+        )
     n, height, width = images.shape
     if max(height, width) > LONGEST_SIDE:
         raise DataError(f"{images_path}: has images of {height}×{width} pixels; a side has at most {LONGEST_SIDE}")
@@ -291,7 +291,7 @@ def _classes_in(folder: Path) -> tuple[str, ...] | None:
     for number, name in enumerate(map(str.strip, text.rstrip().splitlines()), start=1):
         problem = (
             "is empty or cannot be printed" if not name or not name.isprintable()
-            else "is there already" if name in names
+            else "is used twice" if name in names
             else f"is longer than {LONGEST_NAME} letters" if len(name) > LONGEST_NAME
             else f"is one too many: labels are bytes, so there are at most {MOST_CLASSES}" if number > MOST_CLASSES
             else None

@@ -110,7 +110,7 @@ def is_held_out(file: str) -> bool:
 def _prepared(file: str) -> NDArray[np.uint8] | str:
     """The image (28, 28) that the network sees of a picture, or why there is none."""
     if os.path.isdir(file):
-        return "has no pictures in it"
+        return "has no pictures"
     try:
         image: NDArray[np.uint8] = prepare(decode(file)).image
         return image
@@ -119,7 +119,7 @@ def _prepared(file: str) -> NDArray[np.uint8] | str:
     except MemoryError:
         return "does not fit into memory; make the picture smaller"
     except Exception as error:  # one picture may not end the loading of all others
-        return f"cannot be read, by a fault of mlp: {type(error).__name__}: {error}"
+        return f"cannot be read because of a bug in mlp: {type(error).__name__}: {error}"
 
 
 def _parts(path: Path) -> dict[str | None, list[Picture]]:
@@ -140,7 +140,7 @@ def _pictures(path: Path) -> list[Picture]:
         csv_files = [file for file in csv_files if file.name == PREFERRED] or csv_files
     if len(csv_files) > 1:
         names = ", ".join(printable(file.name) for file in csv_files)
-        raise DataError(f"{path}: has several CSV files ({names}); say which one with --data {csv_files[0]}")
+        raise DataError(f"{path}: has several CSV files ({names}); choose one with --data {csv_files[0]}")
     return _of_csv(csv_files[0]) if csv_files else _of_folders(path)
 
 

@@ -62,7 +62,7 @@ def _read(file: gzip.GzipFile | BufferedReader, path: str | os.PathLike[str], di
         content[read : read + len(chunk)] = np.frombuffer(chunk, np.uint8)
         read += len(chunk)
     if read < size:
-        raise DataError(f"{path}: has {read:,} bytes of data where its header says {size:,}")
+        raise DataError(f"{path}: has {read:,} bytes of data, but its header says {size:,}")
     if file.read(1):
-        raise DataError(f"{path}: has more than the {size:,} bytes of data that its header says")
+        raise DataError(f"{path}: has more than the {size:,} bytes of data that its header announces")
     return content.reshape(shape)

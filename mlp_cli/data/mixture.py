@@ -41,7 +41,7 @@ def mixed(datasets: Sequence[Dataset], shares: Sequence[float], where: Where = N
             raise DataError(f"{dataset.place}: {problem}, as {first.place}")
         if dataset.image_shape != first.image_shape:
             (h, w), (first_h, first_w) = dataset.image_shape, first.image_shape
-            raise DataError(f"{dataset.place}: has images of {h}×{w} pixels, and {first.place} of {first_h}×{first_w}")
+            raise DataError(f"{dataset.place}: has images of {h}×{w} pixels, but {first.place} of {first_h}×{first_w}")
     images, labels = np.concatenate([d.images for d in datasets]), np.concatenate([d.labels for d in datasets])
     return Dataset(
         name=" + ".join(dataset.name for dataset in datasets),

@@ -86,7 +86,7 @@ def write(digit: int, rng: np.random.Generator) -> NDArray[np.uint8]:
             lines += [_line(middle - 0.4 + r[2], across + r[3], middle + 0.4 + r[4], across + r[5])]
             lines += [_line(-0.6 + r[0], -1 + r[1], -0.6 + r[6], -0.75)] if rng.random() < 0.3 else []
         case _:
-            raise ValueError(f"there is no other form of {digit}")
+            raise ValueError(f"there is no variant of {digit}")
     return fit(Strokes(lines).written(rng, pen=float(rng.uniform(*PENS))))
 
 

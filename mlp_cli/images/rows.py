@@ -87,11 +87,11 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
     marks = found.marks
     allowed = _allowed(marks, found.frames)
     if not allowed.any():
-        raise ImageError("has nothing like digits on it")
+        raise ImageError("no digits found")
     height = _usual_height(marks, allowed)
     main = allowed & (marks.size[:, 1] >= SMALL * height)
     if not 0 < main.sum() <= MOST_DIGITS:
-        raise ImageError("has nothing like digits on it")
+        raise ImageError("no digits found")
     group = _stacked(marks.box, main, height)  # of each piece its number from 0 on, −1 for none
     is_main = np.append(False, main)[marks.labels]
     pen = 4 * (float(distances(np.pad(is_main, 1))[1:-1, 1:-1][is_main].mean()) - 0.5)

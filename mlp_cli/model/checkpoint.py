@@ -109,7 +109,7 @@ class Checkpoint:
             raise ModelError(f"{self.path}: has no tensor {name}")
         is_half = tensor.dtype == np.float16 and view.dtype == np.float32
         if tensor.shape != view.shape or not (tensor.dtype == view.dtype or is_half):
-            wanted = f"where its configuration and classes ask for {_form(view)}"
+            wanted = f"but its configuration and classes need {_form(view)}"
             raise ModelError(f"{self.path}: {name} is {_form(tensor)}, {wanted}")
         if not np.isfinite(tensor).all():
             raise ModelError(f"{self.path}: {name} has entries that are not finite numbers; it cannot be used")
@@ -156,7 +156,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     except safetensors.SafetensorError as error:
-        raise ModelError(f"{path}: is not a whole safetensors file ({error})") from None
+        raise ModelError(f"{path}: is not a complete safetensors file ({error})") from None
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: has a tensor type that numpy cannot represent ({error})") from None
     metadata = _parse(path, strings)
@@ -182,7 +182,7 @@ def _parse(path: Path, strings: dict[str, str]) -> Metadata:
     if not isinstance(format_number, int) or format_number != FORMAT:
         shown = cut(to_json(format_number))
         raise ModelError(
-            f"{path}: has format {shown}, and this mlp reads format {FORMAT}; upgrade with pip install -U mlp-cli"
+            f"{path}: has format {shown}, but this mlp reads format {FORMAT}; upgrade with pip install -U mlp-cli"
         )
     try:
         metadata = msgspec.convert(values, Metadata)

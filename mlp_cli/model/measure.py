@@ -185,7 +185,7 @@ def load_split(
     """The images to measure on, checked against the model, and where they stand in their files."""
     metadata = checkpoint.metadata
     if dataset is None and where is None and known_name(metadata.data_sha256) != MNIST:
-        raise DataError(f"{checkpoint.path} was trained on {metadata.data}: say where that is with --data DIR")
+        raise DataError(f"{checkpoint.path} was trained on {metadata.data}; name its directory with --data DIR")
     if dataset is None:
         part: Part = "test" if split == "test" else "all" if split == "all" else "train"
         dataset = load_dataset(part, where, metadata.classes, bar)
@@ -193,7 +193,7 @@ def load_split(
     if split in ("test", "all"):
         return dataset, np.arange(len(dataset))
     if dataset.sha256 != metadata.data_sha256:
-        problem = f"is not what {checkpoint.path} was trained on, so its {split} split is not in there"
+        problem = f"is not the data that {checkpoint.path} was trained on, so it has no {split} split"
         raise DataError(f"{dataset.place}: {problem}")
     train, validation = dataset.split(metadata.config.training.validation, metadata.held_out_by)
     indices = validation if split == "validation" else train
@@ -206,8 +206,8 @@ def check_fits(checkpoint: Checkpoint, dataset: Dataset) -> None:
     if dataset.image_shape != metadata.image_shape:
         (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape
         raise DataError(
-            f"{dataset.place}: has images of {h}×{w} pixels, and {checkpoint.path} takes {model_h}×{model_w}"
+            f"{dataset.place}: has images of {h}×{w} pixels, but {checkpoint.path} takes {model_h}×{model_w}"
         )
     if dataset.labels.max() >= k:
-        problem = f"has the label {dataset.labels.max()}, and {checkpoint.path} knows {k} classes from 0 up"
+        problem = f"has the label {dataset.labels.max()}, but {checkpoint.path} has only the classes 0 to {k - 1}"
         raise DataError(f"{dataset.place}: {problem}")

@@ -79,7 +79,7 @@ class Reader:
                 f"{checkpoint.path}: takes images of {height}×{width} pixels; pictures are prepared for {SIDE}×{SIDE}"
             )
         if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(f"threshold is {threshold}, and must lie between 0 and 1")
+            raise ValueError(f"threshold is {threshold}, but must be between 0 and 1")
         self.checkpoint = checkpoint
         self.threshold = checkpoint.metadata.threshold if threshold is None else threshold
         self.inverted = inverted
@@ -112,7 +112,7 @@ class Reader:
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.shape[1:] not in ((SIDE, SIDE), (SIDE * SIDE,)):
             raise ValueError(
-                f"images are {images.dtype} {images.shape}, and must be uint8 (n, {SIDE}, {SIDE}) or (n, {SIDE**2})"
+                f"images are {images.dtype} {images.shape}, but must be uint8 (n, {SIDE}, {SIDE}) or (n, {SIDE**2})"
             )
         if not len(images):
             return np.empty((0, len(self.classes)))
@@ -141,7 +141,7 @@ class Reader:
             except MemoryError:
                 reading.reason = "does not fit into memory; make the picture smaller"
             except Exception as error:  # nothing in one picture may end the reading of others
-                reading.reason = f"cannot be read, by a fault of mlp: {type(error).__name__}: {error}"
+                reading.reason = f"cannot be read because of a bug in mlp: {type(error).__name__}: {error}"
             yield reading
 
     def _first(self, picture: Picture, split: bool) -> list[list[Answer]]:
@@ -174,11 +174,11 @@ class Reader:
         ]
         rows = [row for row in rows if row]  # one of nothing but specks is none
         if not rows:
-            raise ImageError("has nothing like digits on it")
+            raise ImageError("no digits found")
         reasons = [answer.reason for row in rows for answer in row]
         refused = len(reasons) - reasons.count(None)
         if refused > MOST_REFUSED and refused > SHARE_REFUSED * len(reasons):
-            raise ImageError(f"has nothing like rows of digits on it: {refused} of {len(reasons)} marks are none")
+            raise ImageError(f"no rows of digits found: {refused} of {len(reasons)} marks are not digits")
         return rows
 
     def _answers(self, digits: Sequence[Digit]) -> list[Answer]:
@@ -192,7 +192,8 @@ class Reader:
         if not sign and confidence < self.threshold:
             # Confidence is rounded down, lest it seem to reach the threshold.
             if confidence < self.checkpoint.metadata.threshold:
-                reason = f"looks like no digit: best guess {name} at {math.floor(1e2 * confidence) / 1e2:.2f}"
+                guess = f"best guess {name} with confidence {math.floor(1e2 * confidence) / 1e2:.2f}"
+                reason = f"does not look like a digit: {guess}"
             else:
                 rounded = f"{math.floor(1e4 * confidence) / 1e4:.4f}"
                 reason = f"read as {name} with confidence {rounded}, below the threshold {self.threshold:g}"
@@ -225,7 +226,7 @@ def _opened(picture: Picture) -> "str | os.PathLike[str] | io.BytesIO | Image.Im
     if not isinstance(picture, np.ndarray):
         raise TypeError(f"a picture is a path, bytes, a PIL image or an array, not {type(picture).__name__}")
     if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)) or picture.ndim < 2 or not picture.size:
-        raise ValueError(f"the picture is {picture.dtype} {picture.shape}, and must be uint8 (h, w) or (h, w, 3)")
+        raise ValueError(f"the picture is {picture.dtype} {picture.shape}, but must be uint8 (h, w) or (h, w, 3)")
     return Image.fromarray(picture)
 
 

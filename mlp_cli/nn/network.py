@@ -97,7 +97,7 @@ class MLP:
 
     def _build(self, sizes: Iterable[int], activation: str, dtype: DTypeLike) -> None:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}, and must be one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"activation is {activation!r}, but must be one of {', '.join(ACTIVATIONS)}")
         self.sizes = list(sizes)
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
@@ -125,7 +125,7 @@ class MLP:
         With `dropout`, a⁽ˡ⁾ = g(z⁽ˡ⁾) ⊙ mask.
         """
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
-            raise ValueError(f"x has the shape {x.shape}, and must have (m, {self.sizes[0]}), a row per example")
+            raise ValueError(f"x has the shape {x.shape}, but must have (m, {self.sizes[0]}), a row per example")
         m = len(x)
         buffers = buffers or self.buffers(m)
         a = [x]
@@ -207,7 +207,7 @@ class MLP:
         labels = np.asarray(labels)
         k = self.sizes[-1]
         if labels.shape != (len(x),) or labels.dtype.kind not in "iu" or not len(x):
-            raise ValueError(f"labels are {labels.dtype} of the shape {labels.shape}, and must be integers ({len(x)},)")
+            raise ValueError(f"labels are {labels.dtype} of the shape {labels.shape}, but must be integers ({len(x)},)")
         if labels.min() < 0 or labels.max() >= k:
-            raise ValueError(f"labels go from {labels.min()} to {labels.max()}, and must lie from 0 to {k - 1}")
+            raise ValueError(f"labels go from {labels.min()} to {labels.max()}, but must be from 0 to {k - 1}")
         return labels

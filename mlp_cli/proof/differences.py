@@ -50,7 +50,7 @@ def largest_error(a: ArrayLike, b: ArrayLike) -> tuple[float, tuple[int, ...]]:
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
-        raise ValueError(f"the shape is {a.shape}, and must be {b.shape}")
+        raise ValueError(f"the shape is {a.shape}, but must be {b.shape}")
     difference = np.abs(a - b)
     index = np.unravel_index(difference.argmax(), difference.shape)  # of a nan, if there is one
     scale = np.maximum(np.abs(a).max(), np.abs(b).max())

@@ -76,7 +76,7 @@ def read(run: str | Path, data: str | None = None) -> Subject:
     directory = facts["data"]["directory"] if data is None else data
     moved = missing_place(directory) if data is None else None
     if moved:
-        raise DataError(f"{run}: its data is no longer in {moved}; say where it is with --data DIR")
+        raise DataError(f"{run}: its data is no longer in {moved}; name its new place with --data DIR")
     checkpoint = load_checkpoint(run / BEST)
     measurement = measure(checkpoint, directory)
     return Subject(

@@ -55,7 +55,7 @@ class Cluster:
                     raise UnfitError(f"worker {address}: has no {package}: pip install 'mlp-cli[sweep]' there")
                 if its != mine:
                     raise UnfitError(
-                        f"worker {address}: has {package} {its}, and this machine has {mine}; runs would differ"
+                        f"worker {address}: has {package} {its}, but this machine has {mine}; runs would differ"
                     )
 
     def submit(self, jobs: Sequence[Job], common: Common, datasets: Datasets | None = None) -> None:
@@ -124,7 +124,7 @@ def _outcome(future: Future) -> Outcome:
     if isinstance(error, UnfitError):
         raise error
     if isinstance(error, KilledWorker):
-        return Outcome("failed", problem="each worker that made it died")
+        return Outcome("failed", problem="every worker that tried it died")
     return Outcome("failed", problem=f"{type(error).__name__}: {error}")
 
 
@@ -194,9 +194,7 @@ def _imported() -> Any:
     except ImportError as error:
         if error.name != "distributed":
             raise
-        raise RunError(
-            "a sweep runs on dask.distributed, which is not installed: pip install 'mlp-cli[sweep]'"
-        ) from None
+        raise RunError("a sweep needs the package distributed: pip install 'mlp-cli[sweep]'") from None
     for name in ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]:
         logging.getLogger(name).setLevel(QUIET)
     warnings.filterwarnings("ignore", module="distributed")

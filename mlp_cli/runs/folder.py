@@ -132,9 +132,9 @@ class Run:
         self.records = read_metrics(self.directory)[: state.epoch]
         kept = state.progress.records_sha256
         if kept and kept != _sha256(self.records):
-            raise RunError(f"{self.directory / METRICS}: is not the one that was written with {LAST}; put that back")
+            raise RunError(f"{self.directory / METRICS}: does not belong to {LAST}; restore the original")
         if [record.epoch for record in self.records] != list(range(1, state.epoch + 1)):
-            raise RunError(f"{self.directory / METRICS}: has not a row for each of the {state.epoch} epochs of {LAST}")
+            raise RunError(f"{self.directory / METRICS}: lacks rows for the {state.epoch} epochs of {LAST}")
 
     def resume(self, state: State, threads: int, command: Sequence[str]) -> None:
         """Go on with a run whose `facts` and `records` have been read."""
@@ -150,8 +150,7 @@ class Run:
         parameters that are not finite: a checkpoint of them would be of no use."""
         if not np.isfinite(state.network.parameters.flat).all():
             raise DivergedError(
-                f"training diverged: there are parameters that are not finite at step {state.step}; "
-                "lower training.learning_rate"
+                f"training diverged: parameters are no longer finite at step {state.step}; lower training.learning_rate"
             )
         self.write(LAST, self._checkpoint(state, for_resume=True))
 
@@ -179,7 +178,7 @@ class Run:
         try:
             replace_file(self.directory / name if descriptor is None else name, content, descriptor)
         except OSError as error:
-            rest = "what was there before is whole" if self.directory.is_dir() else "the run directory is gone"
+            rest = "the old file is intact" if self.directory.is_dir() else "the run directory is gone"
             raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}; {rest}") from None
 
     def _checkpoint(self, state: State, *, for_resume: bool) -> bytes:
@@ -260,9 +259,7 @@ def make_directory(out: str | os.PathLike[str] | None = None, parent: Path = RUN
     except FileExistsError as error:
         if out is None:
             raise RunError(f"{parent}: is not a directory; choose another place with --out") from None
-        raise RunError(
-            f"{error.filename}: exists already; nothing is ever overwritten, so choose another --out"
-        ) from None
+        raise RunError(f"{error.filename}: exists already and is not overwritten; choose another --out") from None
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
 
@@ -278,7 +275,7 @@ def read_facts(directory: str | Path) -> Facts:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise RunError(f"{path}: is not the {FACTS} that mlp wrote ({error})") from None
+        raise RunError(f"{path}: is not a {FACTS} written by mlp ({error})") from None
     return facts
 
 
@@ -294,7 +291,7 @@ def read_metrics(directory: str | Path) -> list[Record]:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, TypeError):
-        raise RunError(f"{path}: is not the metrics that mlp wrote") from None
+        raise RunError(f"{path}: is not a metrics file written by mlp") from None
 
 
 class _Where(msgspec.Struct):

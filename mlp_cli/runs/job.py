@@ -152,7 +152,7 @@ def sees(common: Common) -> bool:
 def _check_versions(common: Common, worker: str) -> None:
     for package, mine in versions().items():
         if mine != (its := common.versions[package]):
-            raise UnfitError(f"worker {worker}: has {package} {mine}, and this machine has {its}; runs would differ")
+            raise UnfitError(f"worker {worker}: has {package} {mine}, but this machine has {its}; runs would differ")
 
 
 @functools.lru_cache(maxsize=4)
@@ -181,7 +181,7 @@ def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: 
         if time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
             if not is_wanted():
                 session.run.save(state)
-                raise StoppedError(f"stopped after step {state.step}, which is saved", signal.SIGTERM)
+                raise StoppedError(f"stopped and saved after step {state.step}", signal.SIGTERM)
             looked = time.monotonic()
 
     with contextlib.suppress(DivergedError):  # run.json says so

@@ -125,12 +125,12 @@ def parse_seeds(seeds: str | int | Sequence[int], source: str = "--seeds") -> tu
         match = re.fullmatch(r"(\d{1,19})(?:-(\d{1,19}))?", str(seeds).replace(" ", ""))
         first, last = (0, -1) if not match else (int(match[1]), int(match[2])) if match[2] else (0, int(match[1]) - 1)
         if not 0 <= first <= last <= MOST_SEED:
-            raise ConfigError(f"{source} {seeds}: expected N, as 5 for the seeds 0 to 4, or A-B, as 5-9")
+            raise ConfigError(f"{source} {seeds}: expected N (5 means the seeds 0 to 4) or A-B (such as 5-9)")
         if last - first >= MOST_RUNS:
             raise ConfigError(f"{source} {seeds}: too many seeds; a sweep takes at most {MOST_RUNS:,} runs")
         seeds = range(first, last + 1)
     if not seeds or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"{source} {list(seeds)}: must list at least one seed, and none twice")
+        raise ConfigError(f"{source} {list(seeds)}: must list at least one seed, and no seed twice")
     return tuple(seeds)
 
 

@@ -76,7 +76,7 @@ def begin(
         check_fits(init, dataset)
         k = len(init.metadata.classes)
         if len(dataset.classes) != k:
-            raise DataError(f"{dataset.place}: has {len(dataset.classes)} classes, and {init.path} answers with {k}")
+            raise DataError(f"{dataset.place}: has {len(dataset.classes)} classes, but {init.path} has {k}")
     _check_memory(config, dataset)
     threads = _threads(threads)
     teacher, teacher_sha256 = _teacher(config, dataset)
@@ -120,14 +120,14 @@ def resume(
         dataset = _loaded(facts["data"].get("directory") if data is None else data, checkpoint.metadata.classes, bar)
         teacher, teacher_sha256 = _teacher(config, dataset)
         if facts.get("teacher") != teacher_sha256:
-            raise RunError(f"{directory}: its teacher, {config.training.teacher}, is another file now; put it back")
+            raise RunError(f"{directory}: its teacher {config.training.teacher} has changed; restore the original file")
         examples = _split(dataset, config, teacher, tell, checkpoint.metadata.held_out_by)
         _check_data(checkpoint, examples)
 
         threads = _threads(threads)
         state = State.restore(checkpoint, examples)
         if state.epoch + (state.steps_in_epoch > 0) > config.training.epochs:
-            raise ConfigError(f"{directory}: is past {config.training.epochs} epochs already; --epochs takes more")
+            raise ConfigError(f"{directory}: is past epoch {config.training.epochs} already; give a larger --epochs")
         run = Run(directory, lock, config, dataset)
         run.read_records(state)
         run.facts = facts
@@ -178,11 +178,11 @@ def _split(
 ) -> Data:
     strokes, nondigits = config.augmentation.strokes, config.training.nondigits
     if tell and (strokes or nondigits):
-        kinds = " and ".join(["re-drawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits))
+        kinds = " and ".join(["redrawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits))
         if has_digits(dataset):
-            tell(f"drawing {kinds} to learn from")
+            tell(f"drawing {kinds} for training")
         else:
-            tell(f"note: no {kinds} to learn from: {dataset.name} is not of digits in 28×28")
+            tell(f"note: {kinds} left out: {dataset.name} is not made of 28×28 digits")
     return Data.split(dataset, config, teacher, split_seed)
 
 
@@ -195,7 +195,7 @@ def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str |
     path = find_model(model)
     teacher = load_checkpoint(path)
     if (teacher.metadata.image_shape, teacher.metadata.classes) != (dataset.image_shape, dataset.classes):
-        known = f"has learned {teacher.metadata.data}, and {dataset.name} has other images or classes"
+        known = f"was trained on {teacher.metadata.data}, but {dataset.name} has other images or classes"
         raise ConfigError(f"training.teacher = {model!r}: {known}")
     return teacher, hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -204,7 +204,7 @@ def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
     """Raise an error if training cannot go on from a checkpoint with this configuration."""
     directory, metadata = checkpoint.path.parent, checkpoint.metadata
     if metadata.progress is None:
-        raise RunError(f"{checkpoint.path}: is no checkpoint to resume from")
+        raise RunError(f"{checkpoint.path}: is not a checkpoint to resume from")
     changes = [
         f"{key} was {as_text(old, quoted=True)} and would be {as_text(new, quoted=True)}"
         for key, (old, new) in differences(metadata.config, config).items()
@@ -212,7 +212,7 @@ def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
     ]
     if changes:
         allowed = ", ".join(CHANGEABLE)
-        raise ConfigError(f"{directory}: {'; '.join(changes)}; only {allowed} can change when a run goes on")
+        raise ConfigError(f"{directory}: {'; '.join(changes)}; only {allowed} may change on --resume")
 
 
 def _check_data(checkpoint: Checkpoint, data: Data) -> None:
@@ -226,14 +226,14 @@ def _note(directory: Path, checkpoint: Checkpoint, state: State, config: Config)
     """What to tell a person about a run that is to go on, if anything, and whether it is over already."""
     epochs, epochs_before = config.training.epochs, checkpoint.metadata.config.training.epochs
     if epochs == state.epoch:
-        return f"{directory} is finished, with {epochs} epochs; --epochs with more extends it", True
+        return f"{directory} has finished its {epochs} epochs; a larger --epochs extends it", True
     if out_of_patience(state, config):
         extend = "--set training.patience=0 extends it"
-        return f"{directory} is out of patience after {state.epoch} epochs; {extend}", True
+        return f"{directory} was ended by training.patience after {state.epoch} epochs; {extend}", True
     schedule = config.training.schedule
     if epochs == epochs_before or schedule == "constant":
         return None, False
     return (
-        f"the {schedule} schedule is now that of {epochs} epochs, not of {epochs_before}: "
-        "the learning rate goes on from where it would be in such a run"
+        f"the {schedule} schedule now spans {epochs} epochs instead of {epochs_before}; "
+        "the learning rate continues from its place in such a run"
     ), False

@@ -160,7 +160,7 @@ class Sweep:
         except OSError as error:
             raise RunError(f"{directory}: is not a sweep: {MARKED_FILE} cannot be read: {error.strerror}") from None
         if file.begun is None:
-            raise RunError(f"{directory / MARKED_FILE}: is not what mlp wrote: it does not say how the sweep began")
+            raise RunError(f"{directory / MARKED_FILE}: is damaged: it does not say how the sweep began")
         sweep = cls(directory, None, parse_seeds(file.seeds), file.begun)
         sweep._read_outcomes()
         return sweep
@@ -179,7 +179,7 @@ class Sweep:
     def kept(self) -> str:
         """How many runs are done, and how to go on, in words."""
         done = sum(row.is_done for row in self.rows.values())
-        how = f"go on with: mlp sweep --resume {shlex.quote(str(self))}"
+        how = f"continue with: mlp sweep --resume {shlex.quote(str(self))}"
         return f"{done} of {len(self.rows)} runs are done and kept; {how}"
 
     def keep(self, name: str, outcome: Outcome) -> None:
@@ -290,7 +290,7 @@ class Sweep:
     def check_data(self, dataset: Dataset) -> None:
         """Raises RunError where the data is not what the sweep began with."""
         if dataset.sha256 != self.data_sha256:
-            raise RunError(f"{self}: was begun with other data than {dataset.place} has now")
+            raise RunError(f"{self}: was started with other data than {dataset.place} has now")
 
     def measure(self) -> None:
         """Measure the finished runs that have not been on the test set."""

@@ -31,8 +31,8 @@ def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoc
             after_step(state, loss)
         if signals.received:
             run.save(state)
-            how = f"go on with: mlp train --resume {shlex.quote(str(run))}"
-            raise StoppedError(f"stopped after step {state.step}, which is saved; {how}", signals.received)
+            how = f"continue with: mlp train --resume {shlex.quote(str(run))}"
+            raise StoppedError(f"stopped and saved after step {state.step}; {how}", signals.received)
         if checkpoint_every and state.step % checkpoint_every == 0:
             run.save(state)
 
@@ -79,5 +79,5 @@ class Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received:
-            raise StoppedError("stopped at once; the last checkpoint is whole", number)
+            raise StoppedError("stopped at once; the last checkpoint is intact", number)
         self.received = number

@@ -76,7 +76,7 @@ class State:
         """The state that a checkpoint for resuming holds, exactly. Raises ModelError for one that is damaged."""
         metadata = checkpoint.metadata
         if metadata.progress is None:
-            raise ModelError(f"{checkpoint.path}: is no checkpoint to resume from")
+            raise ModelError(f"{checkpoint.path}: is not a checkpoint to resume from")
         streams = Streams.from_seed(metadata.config.seed)
         try:
             streams.batches.bit_generator.state = metadata.progress.batches_rng

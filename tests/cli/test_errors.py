@@ -90,10 +90,10 @@ def _damage(folder, what):
         return "not an IDX file"
     if what == "different counts":
         labels.write_bytes(idx_bytes(np.zeros(499)))
-        return "499 labels for the 500 images"
+        return "499 labels, but "
     if what == "labels beyond the classes":
         (folder / "classes.txt").write_text("a\nb\n")
-        return "label 3, but there are 2 classes"
+        return "label 3, but there are only the classes 0 to 1"
     labels.unlink()
     return "has no train-labels-idx1-ubyte"
 
@@ -135,9 +135,9 @@ def test_a_read_only_place(mlp, data, tmp_path):
 
 CHECKPOINT_DAMAGE = {
     "missing": (None, "no such file"),
-    "empty": (lambda content: b"", "not a whole safetensors file"),
-    "truncated": (lambda content: content[:-100], "not a whole safetensors file"),
-    "random bytes": (lambda content: np.random.default_rng(0).bytes(500), "not a whole safetensors file"),
+    "empty": (lambda content: b"", "not a complete safetensors file"),
+    "truncated": (lambda content: content[:-100], "not a complete safetensors file"),
+    "random bytes": (lambda content: np.random.default_rng(0).bytes(500), "not a complete safetensors file"),
     "a newer format": (lambda content: content.replace(b'"format":"1"', b'"format":"2"'), "format 2"),
     "a wrong shape": (lambda content: content.replace(b'"shape":[64,8]', b'"shape":[8,64]'), "W1 is 8×64"),
     "not a number": (lambda content: content[:-4] + b"\xff\xff\xff\x7f", "not finite"),

@@ -132,7 +132,7 @@ def test_a_data_set_of_ones_own_in_a_folder_named_mnist_is_not_mnist(train, mlp,
     shutil.copytree(data, folder)
     train("run", "--data", folder)
     result = mlp("eval", "run")
-    assert (result.code, "say where that is with --data" in result.err) == (2, True)
+    assert (result.code, "name its directory with --data" in result.err) == (2, True)
 
 
 def test_class_names_are_shown(train, mlp, data, tmp_path):
@@ -150,7 +150,7 @@ def test_class_names_are_shown(train, mlp, data, tmp_path):
 def test_a_model_of_another_data_set_asks_for_its_data(trained, mlp):
     result = mlp("eval", "run")
     assert result.code == 2
-    assert "say where that is with --data" in result.err
+    assert "name its directory with --data" in result.err
 
 
 def test_data_that_does_not_fit_the_model_is_an_error(trained, mlp, data, tmp_path):
@@ -160,9 +160,12 @@ def test_data_that_does_not_fit_the_model_is_an_error(trained, mlp, data, tmp_pa
         for part in ("train", "t10k"):
             write_data(folder, *blobs(50, seed=3, **options), part=part)
     result = mlp("eval", "run", "--data", small)
-    assert (result.code, "7×7 pixels, and run/best.safetensors takes 8×8" in result.err) == (2, True)
+    assert (result.code, "7×7 pixels, but run/best.safetensors takes 8×8" in result.err) == (2, True)
     result = mlp("eval", "run", "--data", many)
-    assert (result.code, "has the label 5, and run/best.safetensors knows 4 classes" in result.err) == (2, True)
+    assert (result.code, "has the label 5, and run/best.safetensors has only the classes 0 to 3" in result.err) == (
+        2,
+        True,
+    )
     result = mlp("eval", "run", "--data", many, "--split", "validation")
     assert result.code == 2
 

@@ -209,7 +209,7 @@ def test_two_sources_are_mixed_and_the_run_goes_on_with_both(mlp, mine, trained)
     assert json.loads(mlp("eval", "run", "--data", mine, "--json").out)["split"] == "test"
     assert mlp("report", "run").code == 0
     result = mlp("eval", "run")
-    assert result.err.splitlines()[-1].endswith("was trained on MNIST + mine: say where that is with --data DIR")
+    assert result.err.splitlines()[-1].endswith("was trained on MNIST + mine; name its directory with --data DIR")
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_two_sources_are_mixed_and_the_run_goes_on_with_both(mlp, mine, trained)
         (["--init", "nothing"], "nothing: no such file"),
         (["--init", "mnist", "--set", "network.hidden=[3]"], "--init keeps the layers of the model"),
         (["--init", "mnist", "--resume", "run"], "--resume continues with the run's own network"),
-        (["--init", "mnist", "--data", "small"], "small: has images of 8×8 pixels, and .* takes 28×28"),
-        (["--init", "four", "--data", "mnist"], "the bundled MNIST: has images of 28×28 pixels, and .* takes 8×8"),
+        (["--init", "mnist", "--data", "small"], "small: has images of 8×8 pixels, but .* takes 28×28"),
+        (["--init", "four", "--data", "mnist"], "the bundled MNIST: has images of 28×28 pixels, but .* takes 8×8"),
     ],
 )
 def test_what_init_cannot_begin_with_is_one_line(mlp, data, train, args, problem, tmp_path):

@@ -473,5 +473,5 @@ def test_data_that_has_moved_is_said_and_can_be_named(train, mlp, data, tmp_path
     folder.rename(tmp_path / "there")
     result = mlp("report", "run")
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"mlp: run: its data is no longer in {folder}; say where it is with --data DIR\n"
+    assert result.err == f"mlp: run: its data is no longer in {folder}; name its new place with --data DIR\n"
     assert mlp("report", "run", "--data", tmp_path / "there").code == 0

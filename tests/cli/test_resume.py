@@ -109,7 +109,7 @@ def test_a_finished_run_can_be_extended_and_says_what_that_does_to_the_schedule(
     result = mlp("train", "--resume", "run", "--epochs", "5")
     assert result.code == 0
     note, *epochs = result.err.splitlines()
-    assert note.startswith("note: the one-cycle schedule is now that of 5 epochs, not of 3")
+    assert note.startswith("note: the one-cycle schedule now spans 5 epochs instead of 3")
     assert len(epochs) == 2
     assert len(Path("run/metrics.csv").read_text().splitlines()) == 6
     assert "epochs = 5" in Path("run/config.toml").read_text()
@@ -121,7 +121,7 @@ def test_a_finished_run_says_so_and_stays_as_it_is(train, mlp):
     result = mlp("train", "--resume", "run")
     assert (result.code, result.err) == (
         0,
-        "note: run is finished, with 3 epochs; --epochs with more extends it\n",
+        "note: run has finished its 3 epochs; a larger --epochs extends it\n",
     )
     assert Path("run/last.safetensors").read_bytes() == before
 
@@ -133,7 +133,7 @@ def test_a_finished_run_says_so_and_stays_as_it_is(train, mlp):
         (["--seed", "9"], "seed was 0 and would be 9"),
         (["--set", "training.center_inputs=true"], "training.center_inputs was false and would be true"),
         (["plain"], "training.optimizer was 'nesterov' and would be 'sgd'"),
-        (["--epochs", "2"], "run: is past 2 epochs already"),
+        (["--epochs", "2"], "run: is past epoch 2 already"),
         (["--threads", "0"], "--threads"),
         (["--out", "other"], "cannot be combined with --out"),
     ],
@@ -195,7 +195,11 @@ def test_a_run_that_patience_ended_says_so_and_goes_on_without_it(train, mlp):
     train("run", "--epochs", "500", "--set", "training.patience=3", "--quiet")
     before = {name: Path("run", name).read_bytes() for name in RUN_FILES}
     result = mlp("train", "--resume", "run", "--epochs", "600")
-    assert (result.code, "out of patience" in result.err, "--set training.patience=0" in result.err) == (0, True, True)
+    assert (result.code, "ended by training.patience" in result.err, "--set training.patience=0" in result.err) == (
+        0,
+        True,
+        True,
+    )
     assert {name: Path("run", name).read_bytes() for name in RUN_FILES} == before
     done = len(before["metrics.csv"].splitlines()) - 1
     assert mlp("train", "--resume", "run", "--epochs", done + 2, "--set", "training.patience=0").code == 0
@@ -214,7 +218,7 @@ def test_a_run_that_stopped_in_an_epoch_is_not_cut_back_into_it(train, mlp, monk
     with pytest.raises(CrashError):
         train("run", "--set", "training.checkpoint_every=5")
     result = mlp("train", "--resume", "run", "--epochs", "1")
-    assert (result.code, "is past 1 epochs already" in result.err) == (2, True)
+    assert (result.code, "is past epoch 1 already" in result.err) == (2, True)
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(train, mlp):
@@ -274,4 +278,4 @@ def test_a_run_json_with_nonsense_in_it_is_one_clear_line(train, mlp, change):
     facts = json.loads(Path("run/run.json").read_bytes())
     Path("run/run.json").write_text(json.dumps(facts | change))
     result = mlp("train", "--resume", "run", "--epochs", "5")
-    assert (result.code, "is not the run.json that mlp wrote" in result.err) == (2, True)
+    assert (result.code, "is not a run.json written by mlp" in result.err) == (2, True)

@@ -143,7 +143,7 @@ def test_a_run_that_cannot_be_tested_says_why_and_the_others_are(mlp, runs, data
     assert first["test_accuracy"] is not None
     assert (second["state"], second["test_accuracy"], third["test_accuracy"]) == ("finished", None, None)
     assert "no such directory" in second["problem"]
-    assert "not a whole safetensors file" in third["problem"]
+    assert "not a complete safetensors file" in third["problem"]
 
 
 def test_no_runs_and_no_directory(mlp, tmp_path):

@@ -164,7 +164,7 @@ def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
         result = sweep("--out", "out", seeds=3)
     assert result.code == 128 + signal_number
     (last,) = [line for line in result.err.splitlines() if line.startswith("mlp:")]
-    assert last.endswith("go on with: mlp sweep --resume out")
+    assert last.endswith("continue with: mlp sweep --resume out")
     done = [row["run"] for row in rows("out") if row["state"] == "finished"]
     assert 2 <= len(done) < 6
     before = {name: Path("out", name, "run.json").stat().st_mtime_ns for name in done}
@@ -318,7 +318,7 @@ def test_a_sweep_is_resumed_by_one_process_at_a_time_and_with_its_data(sweep, ml
     os.close(other)
     text = Path("out/sweep.toml").read_text()
     Path("out/sweep.toml").write_text(text.replace(f'data = "{data}"\n', ""))
-    assert "was begun with other data" in mlp("sweep", "--resume", "out").err
+    assert "was started with other data" in mlp("sweep", "--resume", "out").err
     for nonsense in ("", "[begun]", text.replace("mark", "mork"), "\x00"):
         Path("out/sweep.toml").write_text(nonsense)
         result = mlp("sweep", "--resume", "out")
@@ -401,4 +401,4 @@ def test_a_worker_dies_another_comes_and_the_scheduler_is_lost(mlp, data, tmp_pa
         assert result.code == 2
         last = result.err.splitlines()[-1]
         assert last.startswith(f"mlp: the scheduler {address} is gone; ")
-        assert last.endswith("go on with: mlp sweep --resume lost")
+        assert last.endswith("continue with: mlp sweep --resume lost")

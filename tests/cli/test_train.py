@@ -131,8 +131,8 @@ def test_a_signal_stops_at_the_next_step_and_saves(tmp_path, data, number, code)
         remaining = process.stderr.read()
     assert process.returncode == code
     *_, last_line = remaining.splitlines()
-    assert last_line.startswith("mlp: stopped after step ")
-    step = int(last_line.split()[4].rstrip(","))
+    assert last_line.startswith("mlp: stopped and saved after step ")
+    step = int(last_line.split()[6].rstrip(";"))
     assert load_checkpoint(tmp_path / "run/last.safetensors").metadata.step == step
     assert json.loads((tmp_path / "run/run.json").read_text())["outcome"] == "stopped"
 
@@ -144,7 +144,7 @@ def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch, tmp_
     small = ["--data", tmp_path, "--set", "training.validation=9", "--epochs", "0"]
     settings = [*small, "--set", "training.nondigits=0.1", "--set", "augmentation.strokes=0.5"]
     result = mlp("train", "plain", *settings, "--out", "run")
-    assert (result.code, result.err) == (0, "drawing re-drawn digits and pictures of no digit to learn from\n")
+    assert (result.code, result.err) == (0, "drawing redrawn digits and pictures of no digit for training\n")
     assert "drawing" in mlp("train", "--resume", "run", "--epochs", "0").err
     assert "drawing" not in mlp("train", "plain", *settings, "--out", "quiet", "--quiet").err
     assert "drawing" not in mlp("train", "plain", *small, "--out", "plain").err
@@ -154,4 +154,4 @@ def test_data_that_are_not_digits_are_told_to_have_neither(mlp, data):
     small = ["--set", "training.validation=100", "--epochs", "0", "--data", data]
     result = mlp("train", "plain", "--set", "augmentation.strokes=0.5", *small)
     assert result.code == 0
-    assert result.err == f"note: no re-drawn digits to learn from: {data.name} is not of digits in 28×28\n"
+    assert result.err == f"note: redrawn digits left out: {data.name} is not made of 28×28 digits\n"

@@ -123,7 +123,7 @@ def test_of_several_csv_files_labels_csv_is_taken(sorted_by_class, tmp_path):
     (tmp_path / "x.png").write_bytes(next((sorted_by_class / "4").glob("*.png")).read_bytes())
     write_csv(tmp_path / "a.csv", "file,label\nx.png,1\n")
     write_csv(tmp_path / "b.csv", "file,label\nx.png,2\n")
-    with pytest.raises(DataError, match=r"has several CSV files \(a.csv, b.csv\); say which one with --data .*a.csv"):
+    with pytest.raises(DataError, match=r"has several CSV files \(a.csv, b.csv\); choose one with --data .*a.csv"):
         load_dataset("all", tmp_path)
     write_csv(tmp_path / "labels.csv", "file,label\nx.png,3\n")
     assert load_dataset("all", tmp_path).classes == ("3",)
@@ -142,7 +142,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(sorted_by_class, tmp_pa
     assert [(os.path.relpath(file, tmp_path), reason) for file, reason in dataset.left_out] == [
         ("0/broken.jpg", "is not a picture in a format that mlp reads"),
         ("1/blank.png", "has no digit on it: the page is blank"),
-        ("2", "has no pictures in it"),
+        ("2", "has no pictures"),
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_fault_in_one_picture_does_not_end_the_others(sorted_by_class, monkeyp
     monkeypatch.setattr(folders, "prepare", faulty)
     dataset = load_dataset("all", sorted_by_class)
     assert 0 < len(dataset) < 200
-    assert {reason for _, reason in dataset.left_out} == {"cannot be read, by a fault of mlp: RuntimeError: oh"}
+    assert {reason for _, reason in dataset.left_out} == {"cannot be read because of a bug in mlp: RuntimeError: oh"}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_fault_in_one_picture_does_not_end_the_others(sorted_by_class, monkeyp
     [
         ({"x.png": b""}, "has pictures without labels; put them into a folder per class, or list them in a CSV file"),
         ({"notes.txt": b""}, "has no pictures; put them into a folder per class"),
-        ({"1/x.txt": b""}, "none of its pictures can be used; {path}/1: has no pictures in it"),
+        ({"1/x.txt": b""}, "none of its pictures can be used; {path}/1: has no pictures"),
         ({"l.csv": b"name,class\n"}, "l.csv: its first line must name the columns file and label; it has name, class"),
         ({"l.csv": b""}, "l.csv: its first line must name the columns file and label; it has nothing"),
         ({"l.csv": b"file,label\n"}, "l.csv: has no row with a label"),

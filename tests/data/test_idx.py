@@ -29,14 +29,14 @@ def test_a_file_is_read_by_its_content_not_its_name(file, content):
         (b"\0\0\x08\x01" + CONTENT[4:], "not an IDX file of 3 dimensions"),
         (b"\0\0\x0d\x03" + CONTENT[4:], "not an IDX file"),  # floats
         (CONTENT[:9], "ends within its header"),
-        (CONTENT[:-1], "23 bytes of data where its header says 24"),
+        (CONTENT[:-1], "23 bytes of data, but its header says 24"),
         (CONTENT + b"x", "more than the 24 bytes"),
         (gzip.compress(CONTENT)[:-4], "gzip data is damaged"),
         (gzip.compress(CONTENT)[:20], "gzip data is damaged"),
         (gzip.compress(CONTENT[:-1]), "23 bytes of data"),
         (gzip.compress(CONTENT)[:-8] + b"\0" * 8, "gzip data is damaged"),  # the checksum is wrong
         (b"\x1f\x8bnothing of the kind", "gzip data is damaged"),
-        (b"\0\0\x08\x03" + b"\xff" * 12 + b"abc", "3 bytes of data where its header says 79,228,162,458"),
+        (b"\0\0\x08\x03" + b"\xff" * 12 + b"abc", "3 bytes of data, but its header says 79,228,162,458"),
     ],
 )
 def test_anything_else_is_an_error_that_names_the_file(file, content, message):

@@ -103,7 +103,7 @@ def test_places_are_kept_so_that_they_mean_the_same_everywhere(places, monkeypat
         (["{0}/many=nan", "{0}/few"], "the share nan must be a number above 0"),
         (["{0}/many=1", "{0}/few"], "the shares leave nothing for the others"),
         (["{0}/many", "{0}/none"], "none: no such directory"),
-        (["{0}/many", "{1}"], "has images of 8×8 pixels, and .*many of 28×28"),
+        (["{0}/many", "{1}"], "has images of 8×8 pixels, but .*many of 28×28"),
         (
             ["{0}/many", "mnist"],
             "the bundled MNIST: has the classes 0, 1, .*, 9, not 0, 1, 2, 3, as .*many",

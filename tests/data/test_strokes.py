@@ -66,7 +66,7 @@ def test_redrawn_images_are_like_mnist_and_of_the_same_digit(dataset):
 
 
 def test_only_digits_with_other_forms_are_written():
-    with pytest.raises(ValueError, match="no other form of 3"):
+    with pytest.raises(ValueError, match="no variant of 3"):
         write(3, np.random.default_rng(0))
 
 

@@ -104,7 +104,7 @@ def test_a_page_of_a_run_names_it_in_the_command_for_trace(mlp, train):
         (["draw", "--out", "no/where.html"], "no/where.html: cannot be written: No such file or directory"),
         (["draw", "--out", ""], "cannot be written"),
         (["draw", "--model", "nowhere"], "nowhere: no such file"),
-        (["draw", "--model", "there.html"], "there.html: is not a whole safetensors file"),
+        (["draw", "--model", "there.html"], "there.html: is not a complete safetensors file"),
         (["export", "nowhere", "x.onnx"], "nowhere: no such file"),
         (["export", "folder", "x.onnx"], "folder: is not a run directory"),
         (["export", "runs/001"], "runs/001: must end in .onnx or .html"),

@@ -140,7 +140,7 @@ def test_threads_that_no_run_json_may_have_start_no_run(train, threads):
         ([f"class {i}" for i in range(MOST_CLASSES + 1)], "line 257 is one too many"),
         (["x" * (LONGEST_NAME + 1)], "line 1 is longer than 100 letters"),
         (["x" * 200_000], "has more than 104,448 bytes"),
-        (["a", "b", "a"], "line 3 is there already"),
+        (["a", "b", "a"], "line 3 is used twice"),
         (["a", "\x1b[2J"], "line 2 is empty or cannot be printed"),
     ],
 )
@@ -182,7 +182,7 @@ def test_what_run_json_may_not_say_is_not_written(tmp_path, data):
 @pytest.mark.parametrize("value", ["0x" + "F" * 5000, "[0x" + "F" * 5000 + "]"])
 def test_a_number_of_thousands_of_digits_is_one_line(mlp, value):
     error = one_line(mlp("train", "plain", "--set", f"training.epochs={value}"))
-    assert "training.epochs = a number of thousands of digits: must be a whole number" in error
+    assert "training.epochs = a number with thousands of digits: must be a whole number" in error
     assert len(error) < 400
 
 
@@ -333,7 +333,7 @@ def test_metrics_of_another_seed_are_not_taken_for_those_of_the_run(mlp, train, 
     good = Path("run/metrics.csv").read_bytes()
     Path("run/metrics.csv").write_bytes(Path("other/metrics.csv").read_bytes())
     error = one_line(mlp("train", "--resume", "run", "--epochs", "4"))
-    assert error == "mlp: run/metrics.csv: is not the one that was written with last.safetensors; put that back"
+    assert error == "mlp: run/metrics.csv: does not belong to last.safetensors; restore the original"
     Path("run/metrics.csv").write_bytes(good)
     assert mlp("train", "--resume", "run", "--epochs", "4", "--quiet").code == 0
 
@@ -396,4 +396,4 @@ def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
     monkeypatch.setattr("mlp_cli.model.rows.RowReader.rows", lambda self: [[], []])
     result = mlp("predict", "--split", "page.png")
     assert (result.code, result.out) == (1, "page.png\t-\t-\n")
-    assert one_line(result, 1) == "mlp: page.png: has nothing like digits on it"
+    assert one_line(result, 1) == "mlp: page.png: no digits found"

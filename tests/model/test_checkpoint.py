@@ -94,13 +94,13 @@ NAN = np.full((4, 3), np.nan, np.float32)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a whole safetensors file"),
-        (GOOD[: len(GOOD) // 2], "not a whole safetensors file"),
-        (GOOD[:-1], "not a whole safetensors file"),
-        (np.random.default_rng(0).bytes(1000), "not a whole safetensors file"),
+        (b"", "not a complete safetensors file"),
+        (GOOD[: len(GOOD) // 2], "not a complete safetensors file"),
+        (GOOD[:-1], "not a complete safetensors file"),
+        (np.random.default_rng(0).bytes(1000), "not a complete safetensors file"),
         (safetensors.numpy.save({"weight": np.zeros(3)}), "not a checkpoint of mlp"),
         (damaged(GOOD, format="not json"), "not a checkpoint of mlp"),
-        (damaged(GOOD, format="2"), "has format 2, and this mlp reads format 1; upgrade"),
+        (damaged(GOOD, format="2"), "has format 2, but this mlp reads format 1; upgrade"),
         (damaged(GOOD, epoch=None), "metadata is damaged: .*`epoch`"),
         (damaged(GOOD, classes="3"), "metadata is damaged"),
         (damaged(GOOD, classes='["a", "\\u001b[2J"]'), "class names that cannot be printed"),

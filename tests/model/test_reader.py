@@ -125,7 +125,10 @@ def test_the_model_s_own_threshold_refuses_unless_another_is_given(mlp, mnist, t
     assert answer.digit is None
     assert 0.4 < answer.confidence < 0.6
     guess = int(np.argmax(answer.probabilities))
-    assert answer.reason == f"looks like no digit: best guess {guess} at {int(100 * answer.confidence) / 100:.2f}"
+    assert (
+        answer.reason
+        == f"does not look like a digit: best guess {guess} with confidence {int(100 * answer.confidence) / 100:.2f}"
+    )
     result = mlp("predict", "--model", path, "unsure.png")
     assert (result.code, result.out) == (1, "unsure.png\t-\t-\n")
     assert result.err.endswith(f"mlp: unsure.png: {answer.reason}\n")
@@ -142,7 +145,7 @@ def test_the_reason_never_rounds_the_confidence_up_to_the_threshold(tmp_path):
         mlp_cli.load(threshold=1)._judged(digit, y).reason == "read as 1 with confidence 0.9999, below the threshold 1"
     )
     reader = Reader(load_checkpoint(with_threshold(tmp_path, 1.0)))
-    assert reader._judged(digit, y).reason == "looks like no digit: best guess 1 at 0.99"
+    assert reader._judged(digit, y).reason == "does not look like a digit: best guess 1 with confidence 0.99"
 
 
 def test_the_ink_can_be_said_to_be_darker_than_the_paper(drawing):
@@ -158,7 +161,7 @@ def test_the_ink_can_be_said_to_be_darker_than_the_paper(drawing):
         (MemoryError(), "does not fit into memory; make the picture smaller"),
         (
             ZeroDivisionError("division by zero"),
-            "cannot be read, by a fault of mlp: ZeroDivisionError: division by zero",
+            "cannot be read because of a bug in mlp: ZeroDivisionError: division by zero",
         ),
     ],
     ids=["memory", "unforeseen"],
@@ -236,5 +239,5 @@ def test_a_page_of_specks_is_refused_in_one_line(mlp, tmp_path, points, refused)
     result = mlp("predict", "--split", "specks.png")
     lines = [line for line in result.err.splitlines() if line.startswith("mlp: ")]
     assert (result.code, len(lines)) == (1, 1)
-    assert ("nothing like rows of digits on it" in lines[0]) == refused
+    assert ("no rows of digits found" in lines[0]) == refused
     assert (result.out == "specks.png\t-\t-\n") == refused

@@ -173,12 +173,12 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 @pytest.mark.parametrize(
     ("x", "labels", "message"),
     [
-        (np.zeros((3, 6)), [0, 1, 2], r"x has the shape \(3, 6\), and must have \(m, 7\)"),
+        (np.zeros((3, 6)), [0, 1, 2], r"x has the shape \(3, 6\), but must have \(m, 7\)"),
         (np.zeros(7), [0] * 7, r"x has the shape \(7,\)"),
-        (np.zeros((3, 7)), [[0], [1], [2]], r"shape \(3, 1\), and must be integers \(3,\)"),
+        (np.zeros((3, 7)), [[0], [1], [2]], r"shape \(3, 1\), but must be integers \(3,\)"),
         (np.zeros((3, 7)), [0, 1], "must be integers"),
         (np.zeros((3, 7)), [0.0, 1.0, 2.0], "must be integers"),
-        (np.zeros((3, 7)), [0, 1, 4], "labels go from 0 to 4, and must lie from 0 to 3"),
+        (np.zeros((3, 7)), [0, 1, 4], "labels go from 0 to 4, but must be from 0 to 3"),
         (np.zeros((3, 7)), [0, -1, 1], "labels go from -1"),
         (np.zeros((0, 7)), [], "must be integers"),
     ],
@@ -217,5 +217,5 @@ def test_loss_and_gradients_are_the_losses_of_the_examples_and_the_gradients_of_
 def test_a_network_can_be_made_from_a_seed_and_any_sequence_of_sizes():
     one, other = MLP((size for size in (7, 6, 4)), rng=3), MLP([7, 6, 4], rng=np.random.default_rng(3))
     np.testing.assert_array_equal(one.parameters.flat, other.parameters.flat)
-    with pytest.raises(ValueError, match="activation is 'gelu', and must be one of relu, sigmoid, tanh"):
+    with pytest.raises(ValueError, match="activation is 'gelu', but must be one of relu, sigmoid, tanh"):
         MLP([7, 4], activation="gelu")

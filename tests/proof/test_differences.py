@@ -38,5 +38,5 @@ def test_no_number_is_an_error_and_no_agreement():
 
 
 def test_other_shapes_are_not_compared():
-    with pytest.raises(ValueError, match=r"the shape is \(2,\), and must be \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"the shape is \(2,\), but must be \(1, 2\)"):
         relative_error(np.ones(2), np.ones((1, 2)))

@@ -237,7 +237,7 @@ def test_the_entry_of_the_largest_error_is_named(spoilt):
     ("wrong", "problem"),
     [
         ("np.full_like(dz @ W.T, np.nan)", None),
-        ("(dz @ W.T)[:1]", "ValueError: the shape is (1, 4), and must be (5, 4)"),
+        ("(dz @ W.T)[:1]", "ValueError: the shape is (1, 4), but must be (5, 4)"),
         ("np.matmul(dz, None)", "matmul"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_signal_stops_after_the_step_it_came_in_and_saves_it(name, mlp, data):
         if state.step == 5:
             signal.raise_signal(getattr(signal, name))
 
-    with pytest.raises(StoppedError, match="stopped after step 5, which is saved") as caught:
+    with pytest.raises(StoppedError, match="stopped and saved after step 5") as caught:
         run_to_end(session, interrupt)
     assert caught.value.exit_code == 128 + getattr(signal, name)
     assert read_facts("run")["outcome"] == "stopped"
