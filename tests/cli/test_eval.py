@@ -162,7 +162,7 @@ def test_data_that_does_not_fit_the_model_is_an_error(trained, mlp, data, tmp_pa
     result = mlp("eval", "run", "--data", small)
     assert (result.code, "7×7 pixels, but run/best.safetensors takes 8×8" in result.err) == (2, True)
     result = mlp("eval", "run", "--data", many)
-    assert (result.code, "has the label 5, and run/best.safetensors has only the classes 0 to 3" in result.err) == (
+    assert (result.code, "has the label 5, but run/best.safetensors has only the classes 0 to 3" in result.err) == (
         2,
         True,
     )
