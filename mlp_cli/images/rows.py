@@ -42,8 +42,6 @@ class Piece:
     levels: Levels
     box: Boxes
     sign: str | None = None
-    crossed: float = 0.0  # widths of the pen of ink that the cut on its left crosses
-    strokes: int = 0  # that the cut on its left crosses, one below the other
 
 
 TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
@@ -51,11 +49,8 @@ TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
 SLASH_TALL, SLASH_SLIM, SLASH_LEAN = 1.06, 6.0, 0.27
 
 CUTS = 12  # of a piece at most
-WORKING_HEIGHT = 40  # pixels; cuts are looked for at that scale
-NEIGHBOURS = 2  # pixels to either side that a cut must be cheaper than
-BEND = 0.5  # what a step aside costs a cut, in pixels of full ink
-CUTS_APART = 0.08  # of the height are two cuts at least
-DEAREST = 8.0  # widths of the pen that a cut may cross
+WORKING_HEIGHT = 56  # pixels; cuts are looked for at that scale
+BEND = 1.0  # what a step aside costs a cut, in pixels of full ink
 
 
 @dataclass(frozen=True)
@@ -271,17 +266,20 @@ def _rows(boxes: Boxes) -> list[list[int]]:
 
 
 def _with_slashes(row: list[Piece]) -> list[Piece]:
-    """A row whose slashes are signs: straight strokes that lean to the right and are taller than the digits. Nothing
-    else tells them from a 1."""
+    """A row whose slashes are signs: straight strokes between digits that lean to the right and are taller. Nothing
+    else tells them from a 1, and what stands at an end is one."""
     heights = [piece.levels.shape[0] for piece in row if not piece.sign]
-    if len(heights) < 2:
+    if len(heights) < 3:
         return row
     usual = sorted(heights)[(len(heights) - 1) // 2]
     return [
         replace(piece, sign=SLASH)
-        if not piece.sign and piece.levels.shape[0] >= SLASH_TALL * usual and _is_leaning_stroke(piece.levels)
+        if 0 < n < len(row) - 1
+        and not piece.sign
+        and piece.levels.shape[0] >= SLASH_TALL * usual
+        and _is_leaning_stroke(piece.levels)
         else piece
-        for piece in row
+        for n, piece in enumerate(row)
     ]
 
 
@@ -305,13 +303,12 @@ def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> P
     return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, sign)
 
 
-def cut(piece: Piece, height: float, pen: float) -> list[Piece]:
+def cut(piece: Piece) -> list[Piece]:
     """The parts of a Piece from left to right, cut wherever two digits may touch; their union is the piece.
 
     A cut goes from the top to the bottom through as little ink as it can. It is looked for through every point at half
-    the height; where going aside would cost more ink, by the left and by the right, there is a cut. Candidate cuts are
-    those of LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section
-    VII; least-cost paths for them are dynamic programming.
+    the height; where the ways to its left and right cost more, there is a cut. So are the candidate cuts of LeCun,
+    Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section VII.
     """
     shape = piece.levels.shape
     scale = WORKING_HEIGHT / shape[0]
@@ -321,40 +318,27 @@ def cut(piece: Piece, height: float, pen: float) -> list[Piece]:
     above, up = _cheapest(ink[: middle + 1])
     below, down = _cheapest(ink[: middle - 1 : -1])
     price = above[-1] + below[-1] - ink[middle]
-    apart = max(2, round(CUTS_APART * height * scale))
-    cuts: list[int] = []
     lowest = _lowest(price)
-    for x in lowest[np.argsort(price[lowest], kind="stable")]:
-        if len(cuts) == CUTS or price[x] > DEAREST * pen * scale:
-            break
-        if apart <= x < width - apart and all(abs(x - other) > apart for other in cuts):
-            cuts.append(int(x))
-    cuts.sort()
+    cuts = np.sort(lowest[np.argsort(price[lowest], kind="stable")[:CUTS]])
     part = np.zeros(ink.shape, np.uint8)  # of each pixel the number of the cuts to its left
-    strokes = []
     for x in cuts:
         line = np.concatenate([_followed(up, x)[:0:-1], _followed(down, x)])
         part += np.arange(width) > line[:, None]
-        inside = ink[np.arange(WORKING_HEIGHT), line] > 0.5
-        strokes.append(int(np.count_nonzero(np.diff(np.append(False, inside).astype(np.int8)) == 1)))
     part = cv2.resize(part, shape[::-1], interpolation=cv2.INTER_NEAREST)
     pieces = []
     for number in range(len(cuts) + 1):
         own = piece.levels * (part == number)
         inked = own > 0.5
         if inked.any():
-            crossed = float(price[cuts[number - 1]]) / (pen * scale) if number else 0.0
             left, top, right, bottom = tight_box(inked)
             place = np.array([left, top, right, bottom]) + np.tile(piece.box[:2], 2)
-            pieces.append(
-                Piece(own[top:bottom, left:right], place, crossed=crossed, strokes=strokes[number - 1] if number else 0)
-            )
+            pieces.append(Piece(own[top:bottom, left:right], place))
     return pieces
 
 
 def _lowest(price: Levels) -> NDArray[np.int_]:
-    """Where a price (w,) is as low as any near: the middle of each stretch of such places."""
-    near = cv2.erode(price[None], np.ones((1, 2 * NEIGHBOURS + 1), np.uint8))[0]
+    """Where a price (w,) is as low as beside it: the middle of each stretch of such places."""
+    near = cv2.erode(price[None], np.ones((1, 3), np.uint8))[0]
     edges = np.diff(np.pad((price <= near + 1e-3).astype(np.int8), 1))
     middles: NDArray[np.int_] = (np.flatnonzero(edges == 1) + np.flatnonzero(edges == -1) - 1) // 2
     return middles

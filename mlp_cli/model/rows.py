@@ -2,8 +2,9 @@
 
 Over-segmentation and a best path, as in LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to
 document recognition", section VII: a row is a chain of parts, every stretch of it that may be one digit is read by the
-network, and costs −log ŷ of its best class; the cheapest way from the first part to the last is the reading. A network
-that knows what is no digit finds half a digit dear, and two in one.
+network, and costs −log ŷ of its best class; the cheapest way from the first part to the last is the reading. Parts of a
+letter look a little like digits; so ink is cut or joined only where the network, which knows what is no digit, is sure
+of all that comes of it.
 """
 
 import math
@@ -16,16 +17,12 @@ from numpy.typing import NDArray
 from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
-SURE = 0.9  # what is read with this confidence is one digit, and neither cut nor joined
-CUT = 0.15  # nats that a cut costs
-ACROSS = 0.1  # nats that it costs more for each width of the pen that it crosses
-AGAIN = 1.0  # nats for each stroke after the first that it crosses: digits touch at one place, a letter's stem at more
-STEM = 0.9  # nats for each slim part: an M is no 111
-JOIN = 1.5  # nats that it costs to take two pieces for one digit
+SURE = 0.9  # what is read with this confidence is one digit, and neither cut nor joined; with less, a part is none
+CUT = 0.3  # nats that a cut or a join costs
 # Shares of the height of a typical digit:
-WIDEST = 1.5  # that a digit may be
+WIDEST = 1.2  # wider ink is hardly one digit
+SLIMMEST = 0.4  # at least, in the mean, are digits that touch: an N is no 111
 TALL = 0.65  # lower parts are not cut off as digits
-SLIM = 0.35  # nor are parts as slim as that, but for a 1
 APART = 0.25  # as far apart may the halves of a digit be, side by side
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) -> probabilities (n, k)
@@ -46,14 +43,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class _Question:
-    """Pieces that may be one digit, from part `start` up to `stop`; what that costs `extra`; and whether it is a part
-    of a piece."""
+    """Pieces that may be one digit, from part `start` up to `stop`; `cuts`, how many cuts and joins that takes, None
+    for a piece as it was found."""
 
     start: int
     stop: int
     pieces: Sequence[Piece]
-    extra: float = 0.0
-    is_part: bool = False
+    cuts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,19 +68,17 @@ class RowReader:
 
     def _row(self, row: Sequence[Piece], wholes: list[Stretch]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
-        unsure = [not whole.sign and max(whole.probabilities) < SURE for whole in wholes]
-        if not any(unsure):
-            return wholes
         height, questions, starts = self.writing.height, list[_Question](), [0]
+        unsure = [not whole.sign and max(whole.probabilities) < SURE for whole in wholes]
         for piece, is_unsure in zip(row, unsure, strict=True):
             start = starts[-1]
-            parts = cut(piece, height, self.writing.pen) if is_unsure else [piece]
+            in_question = is_unsure or (not piece.sign and _width([piece]) > WIDEST * height)
+            parts = cut(piece) if in_question else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
             for i in range(len(parts)):
-                extra = _price(parts[i]) if i else 0.0
                 for j in range(i + 1, len(parts) + (i > 0)):
                     if _may_be_digit(parts[i:j], height):
-                        questions.append(_Question(start + i, start + j, parts[i:j], extra, is_part=True))
+                        questions.append(_Question(start + i, start + j, parts[i:j], int(i > 0)))
             starts.append(start + len(parts))
         for n in range(len(row) - 1):
             pair = row[n : n + 2]
@@ -93,8 +87,15 @@ class RowReader:
                 and pair[1].box[0] - pair[0].box[2] <= APART * height
                 and _may_be_digit(pair, height)
             ):
-                questions.append(_Question(starts[n], starts[n + 2], pair, JOIN))
-        return _cheapest_way(self._answered(questions))
+                questions.append(_Question(starts[n], starts[n + 2], pair, 1))
+        if len(questions) == len(row):
+            return wholes
+        way = _cheapest_way(self._answered(questions))
+        for n, whole in enumerate(wholes):
+            of_piece = [stretch for stretch in way if starts[n] <= stretch.start and stretch.stop <= starts[n + 1]]
+            if len(of_piece) > 1 and len(of_piece) * SLIMMEST * height > _width(row[n : n + 1]):
+                way[way.index(of_piece[0]) : way.index(of_piece[-1]) + 1] = [whole]
+        return way
 
     def _answered(self, questions: Sequence[_Question]) -> list[Stretch]:
         digits = [self.writing.digit(question.pieces) for question in questions]
@@ -102,17 +103,14 @@ class RowReader:
         return [self._stretch(*each) for each in zip(questions, digits, probabilities, strict=True)]
 
     def _stretch(self, question: _Question, digit: Digit, probabilities: list[float]) -> Stretch:
-        cost = question.extra - math.log(max(probabilities))
-        is_slim = question.is_part and _width(question.pieces) < SLIM * self.writing.height
-        if is_slim:
-            is_one = self.classes[probabilities.index(max(probabilities))] == "1"
-            cost = cost + STEM if is_one else math.inf
+        confidence = max(probabilities)
+        if question.cuts is not None:
+            cost = CUT * question.cuts - math.log(confidence) if confidence >= SURE else math.inf
+        elif _width(question.pieces) > WIDEST * self.writing.height:
+            cost = math.log(len(probabilities))  # as much as no digit
+        else:
+            cost = -math.log(confidence)
         return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)
-
-
-def _price(part: Piece) -> float:
-    """What the cut on the left of a part costs."""
-    return CUT + ACROSS * part.crossed + AGAIN * max(0, part.strokes - 1)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:
