@@ -83,12 +83,13 @@ def begin(
     examples = _split(dataset, config, teacher, tell, init.metadata.held_out_by if init else None)
     state = State.new(config, examples, init.network if init else None)
     directory = make_directory(out)
-    try:
-        run = Run(directory, Lock(directory), config, dataset, init)
+    with contextlib.ExitStack() as until_it_runs:
+        until_it_runs.callback(shutil.rmtree, directory, ignore_errors=True)
+        lock = Lock(directory)
+        until_it_runs.callback(lock.release)
+        run = Run(directory, lock, config, dataset, init)
         run.start(state, threads, command, teacher_sha256)
-    except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
-        raise
+        until_it_runs.pop_all()
     return Session(run, state, examples, threads)
 
 

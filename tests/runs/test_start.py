@@ -1,11 +1,13 @@
 import json
+import os
 import struct
 
 import pytest
 from samples import BASE
 
 from mlp_cli.config import load_config
-from mlp_cli.errors import ModelError
+from mlp_cli.errors import ModelError, RunError
+from mlp_cli.runs.folder import Run
 from mlp_cli.runs.start import begin, resume
 
 SETTINGS = ["training.validation=100", "network.hidden=[8]", "training.batch_size=100", "training.epochs=3"]
@@ -57,3 +59,15 @@ def test_a_run_from_before_images_were_counted_goes_on(tmp_path, data):
     metrics.write_text(metrics.read_text().replace(",images", "") + "1,4,0.1,1,0.5,1,0.5,1.000\n")
     (record,) = resume(tmp_path / "run").run.records
     assert (record.step, record.images, record.learning_rate, record.seconds) == (4, 0, 0.1, 1.0)
+
+
+def test_a_run_that_cannot_be_started_leaves_nothing_not_even_an_open_directory(tmp_path, data, monkeypatch):
+    def full(*args):
+        raise RunError("no space left on device")
+
+    monkeypatch.setattr(Run, "start", full)
+    before = sorted(os.listdir("/dev/fd"))
+    with pytest.raises(RunError, match="no space"):
+        begin(load_config(BASE, SETTINGS), data, tmp_path / "run")
+    assert sorted(os.listdir("/dev/fd")) == before
+    assert list(tmp_path.iterdir()) == []
