@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from samples import RUN_FILES, blobs, write_data
+from samples import RUN_FILES, blobs, same_results, write_data
 
 from mlp_cli.runs.folder import Run
 
@@ -24,17 +24,6 @@ EVERYTHING = [
     "augmentation.rotation=10", "augmentation.elastic=0.5", "augmentation.groups=3", "augmentation.shrink_to=0.5",
 ]  # fmt: skip
 SETTINGS = [part for assignment in EVERYTHING for part in ("--set", assignment)]
-
-
-def same_results(one, other):
-    """Whether two runs have equal checkpoints, and equal metrics but for the seconds."""
-    rows = [
-        [line.rsplit(",", 1)[0] for line in Path(run, "metrics.csv").read_text().splitlines()] for run in (one, other)
-    ]
-    checkpoints = ["last.safetensors", "best.safetensors"]
-    return rows[0] == rows[1] and all(
-        Path(one, name).read_bytes() == Path(other, name).read_bytes() for name in checkpoints
-    )
 
 
 class CrashError(Exception):

@@ -2,9 +2,12 @@
 or a line that a stranger could forge."""
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,7 +18,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image
-from samples import SMALL_TRAINING, blobs, idx_bytes, write_data
+from samples import SMALL_TRAINING, blobs, same_results, write_data
 
 from mlp_cli.config import load_config
 from mlp_cli.data.datasets import LONGEST_NAME, MOST_CLASSES, load_dataset
@@ -71,6 +74,19 @@ def test_a_link_with_the_name_of_an_old_part_is_not_followed(mlp, data, run, nam
     assert Path("victim").read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind", ["link", "file"])
+@pytest.mark.parametrize(("command", "code"), [("report run", 2), ("train --resume run --epochs 4", 0)])
+def test_what_has_the_name_of_a_part_by_a_good_guess_is_not_written_to(mlp, run, monkeypatch, command, code, kind):
+    """A report refuses to; who trains in a run has its lock, and removes what looks like a killed writer's first."""
+    Path("victim").write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
+    for suffix in ("part", "run"):
+        place = run / f".{'0' * 16}.mlp-{suffix}"
+        place.symlink_to("../victim") if kind == "link" else os.link("victim", place)
+    assert mlp(*command.split()).code == code
+    assert Path("victim").read_text() == "mine"
+
+
 def test_a_run_that_is_moved_does_not_write_into_the_one_that_takes_its_place(tmp_path, data):
     """The lock is on the directory, and so are the writes, wherever its name has gone."""
     config = load_config("plain", SMALL_TRAINING)
@@ -113,15 +129,14 @@ def test_a_reader_that_polls_never_sees_a_file_half_written(tmp_path, data):
     assert seen > 10
 
 
-@pytest.mark.parametrize("command", [["eval", "run", "--predictions", "p.csv"], ["report", "run", "--out", "p.html"]])
-def test_of_two_that_write_the_same_new_file_one_does_and_no_part_is_left(run, data, command):
-    arguments = [sys.executable, "-m", "mlp_cli", *command, "--data", str(data)]
-    both = [subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+def test_of_two_that_write_the_same_new_file_one_does_and_no_part_is_left(run, data):
+    arguments = [sys.executable, "-m", "mlp_cli", "eval", "run", "--predictions", "p.csv", "--data", str(data)]
+    both = [subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate()[1] for process in both]
-    codes = sorted(process.returncode for process in both)
-    assert codes in ([0, 2], [0, 0] if command[0] == "report" else [0, 2]), errors  # a report may replace a report
-    assert all("Traceback" not in error for error in errors)
-    assert not [name for name in os.listdir() if "mlp-" in name]
+    assert sorted(process.returncode for process in both) == [0, 2]
+    assert sum("mlp: p.csv: exists already" in error for error in errors) == 1
+    assert len(Path("p.csv").read_text().splitlines()) == 1 + 100
+    assert sorted(os.listdir()) == ["p.csv", "run"]
 
 
 # What a reader refuses, the writer refuses first
@@ -338,33 +353,136 @@ def test_metrics_of_another_seed_are_not_taken_for_those_of_the_run(mlp, train, 
     assert mlp("train", "--resume", "run", "--epochs", "4", "--quiet").code == 0
 
 
-def test_seconds_may_differ_and_the_bytes_of_a_checkpoint_do_not(train):
-    for name in ("one", "two"):
+def test_seconds_may_differ_and_the_bytes_of_a_checkpoint_do_not(train, monkeypatch):
+    for name, seconds in (("one", 1.0), ("two", 2.5)):
+        clock = itertools.count(0, seconds)
+        monkeypatch.setattr("mlp_cli.training.loop.time.perf_counter", clock.__next__)
         train(name, "--quiet")
-    assert Path("one/metrics.csv").read_text() != "" != Path("two/metrics.csv").read_text()
-    assert Path("one/last.safetensors").read_bytes() == Path("two/last.safetensors").read_bytes()
+    assert Path("one/metrics.csv").read_bytes() != Path("two/metrics.csv").read_bytes()
+    assert same_results("one", "two")
 
 
-@pytest.mark.parametrize("size", [0, 512, 4096, 10_000, 20_000])
-def test_a_full_disk_at_any_size_loses_nothing(tmp_path, data, size):
-    """A limit on the size of files stands in for the disk: it fails at the same call, with another number."""
-    command = [sys.executable, "-m", "mlp_cli", "train", "plain", "--data", data, "--out", "run", "--quiet"]
-    command += [word for setting in SMALL_TRAINING for word in ("--set", setting)]
+# A full disk
 
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    with contextlib.suppress(FileNotFoundError):
-        import signal
+@pytest.fixture(params=["limit", pytest.param("disk", marks=pytest.mark.campaign)])
+def room(request, mlp, tmp_path, monkeypatch):
+    """room(n): a context with room for n pages on the disk, so for files of so many bytes.
 
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, preexec_fn=limit)
-    assert "Traceback" not in result.stderr
-    assert result.returncode in (0, 2)
-    assert not list(tmp_path.rglob("*.mlp-*"))
-    if (tmp_path / "run").exists():
-        load_checkpoint(tmp_path / "run" / "last.safetensors")
-        read_metrics(tmp_path / "run")
+    Every day a limit on the size of each file stands in for the disk: it fails at the same calls, with another number.
+    The campaign works on a file system in memory, which it fills.
+    """
+    if request.param == "limit":
+
+        @contextlib.contextmanager
+        def context(pages):
+            soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (PAGE_OF_LIMIT * pages, hard))
+            yield
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+        yield context
+        return
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], capture_output=True).returncode:
+        pytest.skip("only root can mount a disk")
+    monkeypatch.chdir(disk)
+
+    @contextlib.contextmanager
+    def fill(pages):
+        free = os.statvfs(disk)
+        Path("filler").write_bytes(b"x" * (free.f_bavail - pages) * free.f_bsize)
+        yield
+        os.unlink("filler")
+
+    yield fill
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["umount", disk], check=True)
+
+
+PAGE_OF_LIMIT = 400
+ROOMS = (0, 1, 2, 3, 4, 6, 9, 14, 20, 500)  # from none to plenty
+
+
+def filled(room, do):
+    """Do this in each of ROOMS; yields whether it could be done."""
+    before = sorted(os.listdir())
+    for pages in ROOMS:
+        with room(pages):
+            result = do()
+        if result.code:
+            assert re.search("File too large|No space left on device", one_line(result))
+        assert not list(Path().rglob("*.mlp-*"))
+        yield result.code == 0
+        assert sorted(os.listdir()) == before
+    assert result.code == 0
+
+
+def test_a_full_disk_loses_nothing_of_a_training(room, train, mlp):
+    train("whole")
+    done = []
+    for is_done in filled(room, lambda: train("run", "--quiet")):
+        done.append(is_done)
+        if Path("run").exists():
+            load_checkpoint("run/last.safetensors")
+            assert mlp("train", "--resume", "run", "--quiet").code == 0
+            assert same_results("whole", "run")
+            shutil.rmtree("run")
+    assert done[0] is False
+    assert len(set(done)) == 2
+
+
+def test_a_full_disk_loses_nothing_of_a_run_that_goes_on(room, train, mlp):
+    train("whole")
+    train("start", "--epochs", "0")
+    shutil.copytree("start", "run")
+    done = []
+    for is_done in filled(room, lambda: mlp("train", "--resume", "run", "--epochs", "3", "--quiet")):
+        done.append(is_done)
+        assert mlp("train", "--resume", "run", "--epochs", "3", "--quiet").code == 0
+        assert same_results("whole", "run")
+        shutil.rmtree("run")
+        shutil.copytree("start", "run")
+    assert done[0] is False
+
+
+@pytest.mark.parametrize(
+    ("command", "made"),
+    [
+        (["eval", "run", "--predictions", "new"], "new"),
+        (["eval", "run", "--errors", "new"], "new"),
+        (["predict", "--save-prepared", "new", "1.png", "2.png", "3.png"], "new"),
+        (["report", "run"], "run/report.html"),
+    ],
+    ids=lambda value: value[1] if value[0] == "report" else value[-2][2:] if isinstance(value, list) else "",
+)
+def test_a_full_disk_leaves_all_of_a_result_or_nothing(room, train, mlp, data, command, made):
+    train("run", "--quiet")
+    for number in range(1, 4):
+        Image.fromarray(np.uint8(np.where(np.eye(60) > 0, 20, 235))).save(f"{number}.png")
+    command = [*command, *(["--data", data] if command[0] == "eval" else [])]
+    command += ["--threshold", "0"] if command[0] == "predict" else []
+    mlp(*command)
+    whole = content(made)
+    shutil.rmtree(made) if Path(made).is_dir() else os.unlink(made)
+    done = []
+    for is_done in filled(room, lambda: mlp(*command)):
+        done.append(is_done)
+        assert content(made) == (whole if is_done else {})
+        if is_done:
+            shutil.rmtree(made) if Path(made).is_dir() else os.unlink(made)
+    assert done[0] is False
+
+
+def content(place):
+    """The bytes of a file, or of all files in a folder, by path; none of what is not there."""
+    files = [Path(place)] if Path(place).is_file() else Path(place).rglob("*")
+    return {str(path): path.read_bytes() for path in files}
+
+
+# Programs
 
 
 def test_a_picture_that_is_a_program_is_not_run(mlp, tmp_path, monkeypatch):
@@ -384,11 +502,6 @@ def test_show_without_a_stdout_is_one_line(tmp_path):
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1] == "mlp: standard output is closed, so the result is lost"
-
-
-def test_the_independent_writer_of_idx_agrees(tmp_path):
-    (tmp_path / "x").write_bytes(idx_bytes(np.arange(6).reshape(1, 2, 3)))
-    assert read_idx(tmp_path / "x", dimensions=3).tolist() == [[[0, 1, 2], [3, 4, 5]]]
 
 
 def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
