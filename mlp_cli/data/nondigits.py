@@ -257,6 +257,8 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
                 for sign in (1, -1) if is_even else (1,):
                     shape = np.rint((outline * [sign, 1] + middle) * 16).astype(np.int32)
                     cv2.fillPoly(canvas, [shape], 255, cv2.LINE_AA, 4)
+            if not canvas.any():  # the corners lay in a line, or nearly
+                return paint()
             left, top, right, bottom = tight_box(canvas > 0)
             is_stroke = np.count_nonzero(canvas) < 0.3 * (right - left) * (bottom - top)
             if is_stroke or _is_slim(canvas, 0.4):

@@ -32,6 +32,10 @@ def test_every_kind_has_ink_and_no_two_pictures_of_it_are_the_same(kind, digits,
     assert len(np.unique(pictures, axis=0)) == 60
 
 
+def test_a_solid_whose_corners_lie_in_a_line_is_painted_anew(digits):
+    assert module._solids(np.random.default_rng(36622), digits)().any()  # the first of them leaves the canvas blank
+
+
 def test_what_is_drawn_has_the_size_and_the_brightness_of_mnist(digits, monkeypatch):
     monkeypatch.setattr(module, "KINDS", tuple(kind for kind in KINDS if kind.painter.__name__ != "_textures"))
     for picture in nondigits(200, np.random.default_rng(1), digits).reshape(-1, 28, 28):
