@@ -21,7 +21,7 @@ ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0
 
 
 class Axis(NamedTuple):
-    """An axis from `low` to `high`, and what is written at which of its `ticks`."""
+    """An axis from `low` to `high`, with its `ticks` and their labels."""
 
     title: str
     low: float
@@ -46,7 +46,7 @@ def loss_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
 
 
 def accuracy_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
-    """Accuracies by epoch, on a scale on which from 90 to 99 % is as far as from 99 to 99.9 %."""
+    """Accuracies by epoch, on a scale where 90 to 99 % is as far as 99 to 99.9 %."""
     lines = _by_epoch(runs, ("train_accuracy", "val_accuracy"), _nines)
     low, high = _padded(lines)
     ticks = {_nines(share): f"{100 * share:g}" for share in _accuracies(low, high)}
@@ -64,7 +64,7 @@ def rate_curves(rates: Mapping[int, tuple[Sequence[float], Sequence[float]]]) ->
 
 def spread_curves(settings: Mapping[int, Sequence[Sequence[Record]]]) -> Element:
     """Validation accuracies by epoch, for {number of the setting: the records of its runs}: the mean over the runs
-    that have come so far, and a band from the lowest to the highest of them."""
+    that have reached each epoch, and a band from the lowest to the highest of them."""
     lines, bands = [], []
     for number, runs in settings.items():
         epochs = range(1, max(map(len, runs)) + 1)
@@ -102,8 +102,8 @@ def _accuracy_axis(lines: Sequence[Line]) -> Axis:
 
 
 def reliability(bins: Bins) -> Element:
-    """How often answers were right, over how confident they were: a point for each of the Bins that has answers, with
-    its 95 % interval, and the diagonal of perfect calibration."""
+    """Accuracy over confidence: a point for each non-empty bin with its 95 % interval, and the diagonal of perfect
+    calibration."""
     some = bins.images > 0
     percent = {float(tick): f"{tick}" for tick in range(0, 101, 20)}
     x_axis, y_axis = Axis("confidence, %", 0, 100, percent), Axis("correct, %", 0, 100, percent)
@@ -129,7 +129,7 @@ def line_key(run: int, is_thin: bool = False) -> Element:
 def _by_epoch(
     runs: Mapping[int, Sequence[Record]], columns: Sequence[str], scale: Callable[[float], float]
 ) -> list[Line]:
-    """A line per run and column, that of training thin."""
+    """A line per run and column; training lines are thin."""
     return [
         Line(
             number,
@@ -143,7 +143,7 @@ def _by_epoch(
 
 
 def _epochs(lines: Sequence[Line]) -> Axis:
-    """From the first epoch to the last, which have some room beside them."""
+    """An axis from the first epoch to the last, with some room on both sides."""
     last = max(max(line.x) for line in lines)
     if last == 1:
         return Axis("epoch", 0, 2, {1: "1"})
@@ -170,8 +170,8 @@ def _round_ticks(low: float, high: float, is_whole: bool = False) -> list[float]
 
 
 def _loss_ticks(low: float, high: float) -> dict[float, str]:
-    """Round losses to write at the axis between two logarithms: 1, 2 and 5 times powers of ten, or only the powers,
-    or round numbers, if the range is small."""
+    """Round losses to label on the axis between two logarithms: 1, 2 and 5 times powers of ten, only the powers, or
+    round numbers if the range is small."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     for factors in ((1, 2, 5), (1,)):
         losses = [factor * 10.0**power for power in powers for factor in factors]
@@ -184,7 +184,7 @@ def _loss_ticks(low: float, high: float) -> dict[float, str]:
 
 
 def _accuracies(low: float, high: float) -> Sequence[float]:
-    """Round accuracies to write at the axis between two `_nines`: the usual ones, or as many decimals as it takes."""
+    """Round accuracies to label on the axis between two `_nines`, with as many decimals as needed."""
     within: list[float] = []
     for shares in (ACCURACIES, *(np.arange(0, 1, 0.1**decimals).tolist() for decimals in (1, 2, 3, 4))):
         within = [share for share in shares if low <= _nines(share) <= high]
@@ -194,7 +194,7 @@ def _accuracies(low: float, high: float) -> Sequence[float]:
 
 
 def _nines(share: float) -> float:
-    """0.9 -> 1, 0.99 -> 2, 0.999 -> 3; 1, which is infinitely far, like 0.99999."""
+    """0.9 -> 1, 0.99 -> 2, 0.999 -> 3; an accuracy of 1, which would be infinite, counts as 0.99999."""
     return -math.log10(max(1 - share, 1e-5))
 
 

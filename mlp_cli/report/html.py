@@ -1,4 +1,4 @@
-"""HTML as a tree of elements: whatever is put into it is escaped."""
+"""HTML as a tree of elements; all text is escaped."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -19,7 +19,7 @@ def E(tag: str, *children: Child, **attributes: str | float) -> Element:
 
 
 def _shown(value: object) -> str:
-    """The text of a child or an attribute; control bytes, which HTML has no place for, are escaped."""
+    """The text of a child or an attribute; control characters, which HTML does not allow, are escaped."""
     return printable(str(value), keep="\n\t")
 
 
@@ -39,7 +39,7 @@ def _append(element: Element, children: Sequence[Child]) -> None:
 def table(
     caption: str, header: Iterable[Child], rows: Iterable[Sequence[Child]], is_wide: bool = False, **attributes: str
 ) -> Element:
-    """A table in a box that scrolls where it is too wide, by keys too if `is_wide`. First cells are headers."""
+    """A table in a box that scrolls if it is too wide, also by keyboard if `is_wide`. First cells are headers."""
     head = E("thead", E("tr", [E("th", cell, scope="col") for cell in header]))
     body = E("tbody", [E("tr", E("th", row[0], scope="row"), [E("td", cell) for cell in row[1:]]) for row in rows])
     element = E("table", E("caption", caption), head, body, **attributes)
@@ -47,5 +47,5 @@ def table(
 
 
 def scrolling(element: Element, label: str) -> Element:
-    """A box that scrolls where its content is too wide, also by keys."""
+    """A box that scrolls if its content is too wide, also by keyboard."""
     return E("div", element, class_="scroll", tabindex=0, role="group", aria_label=label)

@@ -1,4 +1,4 @@
-"""The page: HTML that needs nothing from elsewhere, built as a tree of elements, so that every name is escaped."""
+"""The page: self-contained HTML, built as a tree of elements so that all text is escaped."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from mlp_cli.report import sections
 from mlp_cli.report.html import Child, E
 from mlp_cli.report.subject import Subject
 
-# A browser that reads this loads nothing and runs nothing, whatever stood in the page.
+# With this policy the browser loads and runs nothing, even if the page contained it.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 GENERATOR = "mlp report"
 
@@ -74,7 +74,7 @@ def _parts_of_the_answers(subject: Subject, prefix: str, heading: str) -> Iterat
     yield section("Most confident mistakes", f"{prefix}mistakes", sections.mistakes(measurement), heading=heading)
     yield section("What the first layer looks for", f"{prefix}weights", sections.weights(subject), heading=heading)
     if subject.warps is not None:
-        yield section("Images as they are trained on", f"{prefix}warps", sections.warps(subject), heading=heading)
+        yield section("Augmented training images", f"{prefix}warps", sections.warps(subject), heading=heading)
 
 
 def section(title: str, identity: str, *content: Child, heading: str = "h2") -> Element:

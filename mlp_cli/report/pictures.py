@@ -1,4 +1,4 @@
-"""Images and weights as small PNG files within the page, in which paper is transparent: they fit any background."""
+"""Images and weights as small PNG files inside the page, with transparent paper to fit any background."""
 
 import base64
 import io

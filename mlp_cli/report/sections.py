@@ -1,4 +1,4 @@
-"""The sections of a report: each function gives what stands under its heading."""
+"""The sections of a report: each function returns the content under one heading."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -15,9 +15,10 @@ from mlp_cli.report.subject import Subject
 
 MISTAKES, UNITS, PAIRS = 50, 128, 10
 SHA256 = 16  # digits of a hash that are shown
+LIMITS = {"rotation": "°", "scale": "", "shear": "", "shift": " pixels"}  # of a warp, with their units
 MOST_CLASSES = 50  # of a confusion matrix that is shown whole
 FACTS = {  # of run.json
-    "started": "Started", "ended": "Ended", "command": "Command", "threads": "BLAS threads", "data": "Data",
+    "started": "Started", "ended": "Ended", "command": "Command", "threads": "Threads", "data": "Data",
     "cpu": "Processor", "platform": "System", "python": "Python", "packages": "Packages", "blas": "BLAS",
     "resumed": "Resumed",
 }  # fmt: skip
@@ -43,7 +44,7 @@ def results(subject: Subject) -> Child:
     progress = f"{summary.epochs} of {summary.epochs_asked} epochs; {summary.state}"
     numbers.append(("Training", _duration(summary.seconds or 0), progress))
     divs = [E("div", E("dt", name), E("dd", value, E("small", note))) for name, value, note in numbers]
-    nothing = "No epoch of this run has ended yet, so there is no network to measure."
+    nothing = "No epoch of this run has finished yet, so there is no network to measure."
     return [E("dl", divs, class_="numbers"), None if measurement else E("p", nothing)]
 
 
@@ -129,12 +130,12 @@ def curves(subjects: Sequence[Subject]) -> Child:
 
 
 def _how_measured(subjects: Sequence[Subject]) -> str:
-    """What the curves of training and of validation are of, for these runs."""
-    applied = ["warped"] * any(subject.warps is not None for subject in subjects)
+    """How the training and validation figures of these runs are measured."""
+    applied = ["augmented"] * any(subject.warps is not None for subject in subjects)
     applied += ["with dropout"] * any(subject.config.training.dropout for subject in subjects)
-    training = "Training figures are the mean over the epoch, taken before each step"
+    training = "Training figures are means over the epoch, taken before each step"
     if applied:
-        training += f", on the images as they are trained on ({', '.join(applied)})"
+        training += f", on the images as trained on ({', '.join(applied)})"
     return f"{training}. Validation is measured at the end of each epoch."
 
 
@@ -203,13 +204,13 @@ def calibration(measurement: Measurement) -> Child:
     listed = measurement.calibration_bins()
     top, others = listed[-1], sum(row["images"] for row in listed[:-1])
     told = (
-        f"{top['images']:,} answers have a confidence above {top['above']:.1%}: {top['confidence']:.2%} on average, "
-        f"where {top['accuracy']:.2%} are correct; {others:,} answers are less confident. "
+        f"{top['images']:,} answers have a confidence above {top['above']:.1%}, on average {top['confidence']:.2%}; "
+        f"{top['accuracy']:.2%} of them are correct. {others:,} answers are less confident. "
         f"The expected calibration error is {error:.2%}."
     )
     caption = E(
         "figcaption",
-        "Each point is a bin of answers with its 95 % interval; on the dotted line, confidence equals accuracy",
+        "Each point is a bin of answers, with its 95 % interval. On the dotted line, confidence equals accuracy.",
     )
     rows = [
         [
@@ -220,7 +221,7 @@ def calibration(measurement: Measurement) -> Child:
         ]
         for row in listed
     ]
-    listing = table("Answers by their confidence", ["Confidence", "Images", "On average", "Correct"], rows)
+    listing = table("Answers by confidence", ["Confidence", "Images", "On average", "Correct"], rows)
     plot = figure(figures.reliability(bins), told, caption)
     return [E("p", told), E("div", plot, listing, class_="row")]
 
@@ -237,7 +238,7 @@ def mistakes(measurement: Measurement) -> Child:
         items.append(E("li", picture, answer, E("small", f"{row['confidence']:.2%}", E("br"), f"image {row['index']}")))
     told = (
         f"{_some(len(items), len(measurement.mistakes))} mistakes, with the confidence of the wrong answer and the "
-        "index of the image in the test files, from 0."
+        "index of the image in the test files, counted from 0."
     )
     return [E("p", told), E("ol", items, class_="digits")]
 
@@ -261,7 +262,7 @@ def weights(subject: Subject) -> Child:
     order_told = "strongest first" if len(order) == W.shape[1] else f"the {len(order)} strongest of {W.shape[1]:,}"
     told = (
         f"The weights into each unit of the first layer as a picture of {shape[0]} by {shape[1]} pixels, {order_told}: "
-        f"their norms go from {norms[order[0]]:.2f} down to {norms[order[-1]]:.2f}, all weights lie between "
+        f"their norms go from {norms[order[0]]:.2f} down to {norms[order[-1]]:.2f}, and all weights lie between "
         f"{W.min():.2f} and {W.max():.2f}."
     ).replace(" -", " −")
     caption = E(
@@ -274,19 +275,18 @@ def weights(subject: Subject) -> Child:
 def warps(subject: Subject) -> Child:
     """Some training images, and random warps of them as in training."""
     assert subject.warps is not None
-    rows, columns, *_ = subject.warps.shape
+    columns = subject.warps.shape[1]
     tiles = [E("img", src=pictures.ink(image), alt="", class_="ink") for row in subject.warps for image in row]
     grids = [
         E("div", part, class_="tiles warps", style=f"--columns:{columns}")
         for part in (tiles[:columns], tiles[columns:])
     ]
     warps = to_table(subject.config)["augmentation"]
-    strengths = ", ".join(
-        f"{key} {warps[key]:g}" for key in ("rotation", "scale", "shear", "shift", "elastic") if warps[key]
-    )
+    strengths = ", ".join(f"{key} ±{warps[key]:g}{unit}" for key, unit in LIMITS.items() if warps[key])
+    elastic = f"elastic {warps['elastic']:g} pixels (standard deviation)" if warps["elastic"] else ""
     told = (
-        f"{columns} training images in the first row, and below them {rows - 1} rows of what training makes of such "
-        f"images. Each row is distorted in one random way, by at most: {strengths}."
+        f"The first row shows {columns} training images, the rows below show how training distorts them. The images of "
+        f"a row share one random warp, within these limits: {', '.join(filter(None, (strengths, elastic)))}."
     )
     grid = E("div", grids, role="img", aria_label=told)
     return E("figure", grid, E("figcaption", told))
@@ -311,7 +311,7 @@ def configuration(subject: Subject) -> Child:
 
 
 def _fact(value: Any) -> list[Child]:
-    """A value of run.json as text; a long hash is cut, and whole when it is pointed at."""
+    """A value of run.json as text; a long hash is cut, and shown whole as a tooltip."""
     if isinstance(value, dict):
         named = [[f"{key} ", _fact(item)] for key, item in value.items() if item is not None]
         return _joined(named)
@@ -328,7 +328,7 @@ def _joined(parts: Sequence[Child]) -> list[Child]:
 
 
 def _some(shown: int, total: int) -> str:
-    """As in "All 12 mistakes" and "50 of the 132 mistakes"."""
+    """The beginning of "All 12 mistakes" or "50 of the 132 mistakes"."""
     return f"All {total:,}" if shown == total else f"{shown} of the {total:,}"
 
 

@@ -1,4 +1,4 @@
-"""What a report is about: a run directory, read and measured."""
+"""The subject of a report: a run directory, read and measured."""
 
 import functools
 import math
@@ -28,7 +28,7 @@ RATES = 500  # learning rates of a run that are drawn, about
 
 @dataclass(frozen=True)
 class Subject:
-    """A run: its files, the best checkpoint and its Measurement on the test set, both None as long as no epoch has
+    """A run: its files, the best checkpoint and its Measurement on the test set, both None until an epoch has
     ended; and `warps` (1 + WARPS, images, height, width), images and random warps of them, None if it has none."""
 
     directory: Path
@@ -41,9 +41,9 @@ class Subject:
     warps: NDArray[np.uint8] | None = None
 
     def learning_rates(self) -> tuple[list[float], list[float]]:
-        """Where the run was, in epochs, and its learning rate there, at about RATES of its steps: from the schedule.
+        """Epochs done and the learning rate there, at about RATES steps of the run, from its schedule.
 
-        Epochs before a run was extended had another schedule; each has only its last step, as recorded.
+        Epochs before a run was extended had another schedule; they have only their last step, as recorded.
         """
         plan, training = Plan(self.config), self.config.training
         every = max(1, self.records[-1].step // RATES)

@@ -1,4 +1,4 @@
-"""The page of a sweep: its ranked settings, what each key is worth, and the curves by setting."""
+"""The page of a sweep: its ranked settings, the effect of each key, and curves by setting."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -24,7 +24,7 @@ def page_of_sweep(directory: str | Path) -> bytes:
     sweep = Sweep.read(directory)
     standings = sweep.standings()
     missing = len(sweep.missing())
-    lead = f"{told(len(sweep.settings), len(sweep.seeds))}; {missing or 'none'} of them missing."
+    lead = f"{told(len(sweep.settings), len(sweep.seeds))}; {missing or 'none'} missing."
     return document(f"Sweep {sweep}", E("p", lead, class_="lead"), list(_parts(sweep, standings)))
 
 
@@ -32,7 +32,7 @@ def _parts(sweep: Sweep, standings: list[Standing]) -> Iterator[Element]:
     yield section("Results", "results", _results(sweep, standings))
     accuracies = sweep.accuracies()
     if any(accuracies.values()):
-        yield section("What each key is worth", "keys", _keys(sweep))
+        yield section("Effect of each key", "keys", _keys(sweep))
         yield section("Curves", "curves", _curves(sweep, standings))
 
 
@@ -48,12 +48,12 @@ def _results(sweep: Sweep, standings: list[Standing]) -> Child:
         row += [_spread(standing.test, 100, 2)] * has_test
         rows.append([*row, _spread(standing.seconds, 1, 1), *_behind(standing.behind)])
     how = (
-        "Settings in the order of their mean validation accuracy, with the standard deviation over seeds. Differences "
-        "are paired over seeds; the 95 % intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
+        "Settings are ranked by mean validation accuracy, ± its standard deviation over seeds. Differences are paired over "
+        "seeds; the 95 % intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
     )
     best = sweep.best()
     choice = (
-        f"The best setting is {best.label}; {BEST_CONFIG} has its configuration." if best else "No run is finished."
+        f"The best setting is {best.label}; {BEST_CONFIG} has its configuration." if best else "No run has finished."
     )
     return [E("p", choice), table("The settings, best first", header, rows, is_wide=True, class_="runs"), E("p", how)]
 
@@ -87,7 +87,7 @@ def _keys(sweep: Sweep) -> Child:
             f"{value}: {sum(some) / len(some):.2%} over {len(some)} runs" for value, some in values.items() if some
         ]
         short = key.rpartition(".")[2]
-        caption = E("figcaption", E("b", key), ", each run a dot")
+        caption = E("figcaption", E("b", key), "; each dot is a run")
         drawn.append(
             figure(figures.by_value(short, values), f"Validation accuracy by {key}: {'; '.join(means)}.", caption)
         )

@@ -212,7 +212,7 @@ def test_warps_are_shown_where_there_were_any(page, train, mlp, data):
     train("plain")
     mlp("report", "plain")
     source = Page("plain/report.html").source
-    assert "Images as they are trained on" not in source
+    assert "Augmented training images" not in source
     assert "warped" not in source
 
 
