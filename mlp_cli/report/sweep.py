@@ -48,8 +48,8 @@ def _results(sweep: Sweep, standings: list[Standing]) -> Child:
         row += [_spread(standing.test, 100, 2)] * has_test
         rows.append([*row, _spread(standing.seconds, 1, 1), *_behind(standing.behind)])
     how = (
-        "Settings are ranked by mean validation accuracy, ± its standard deviation over seeds. Differences are paired over "
-        "seeds; the 95 % intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
+        "Settings are ranked by mean validation accuracy, ± its standard deviation over seeds. Differences are paired "
+        "over seeds; the 95 % intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
     )
     best = sweep.best()
     choice = (

@@ -165,7 +165,7 @@ def test_the_page_says_what_eval_says(page, values):
     assert page.table("Each class")[1:] == expected
     pairs = [[r["truth"], r["answer"], str(r["images"])] for r in values["confused"][:10]]
     assert page.table("Most often confused")[1:] == pairs
-    bins = page.table("Answers by their confidence")[1:]
+    bins = page.table("Answers by confidence")[1:]
     assert [row[1:] for row in bins] == [
         [str(r["images"]), f"{r['confidence']:.2%}", f"{r['accuracy']:.2%}"] for r in values["calibration"]
     ]
