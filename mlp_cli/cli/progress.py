@@ -39,7 +39,7 @@ class ProgressBar:
             total=epochs * images_per_epoch,
             initial=self._images(state),
             desc=f"epoch {state.epoch + 1}/{epochs}",
-            unit="img",
+            unit=" img",
             unit_scale=True,
             leave=False,
             dynamic_ncols=True,
