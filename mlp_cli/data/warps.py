@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 MARGIN = 2  # of background around the image: coordinates are clipped into it
 STEPS = 64  # of a coordinate, per pixel
-BLOCK = 196  # output pixels at a time: their 4 neighbours in 64 images are 0.2 MB, and stay in the cache
 
 
 class Strengths(NamedTuple):
@@ -136,12 +135,10 @@ class Warp:
             inside = padded[MARGIN:-MARGIN, MARGIN:-MARGIN]
             np.copyto(inside, turned.reshape(inside.shape))
             pixels = padded.reshape(-1, stop - start)
-            for first in range(0, len(out), BLOCK):
-                block = slice(first, min(first + BLOCK, len(out)))
-                rows = gathered[: block.stop - first]
-                # mode="clip": with the default, "raise", take() would go through a buffer of its own
-                np.take(pixels, neighbours[block], axis=0, out=rows, mode="clip")
-                np.matmul(weights[block], rows, out=out[block, None, start:stop])  # (b, 1, 4) @ (b, 4, n)
+            k = len(out)
+            # mode="clip": with the default, "raise", take() would go through a buffer of its own
+            np.take(pixels, neighbours[:k], axis=0, out=gathered[:k], mode="clip")
+            np.matmul(weights[:k], gathered[:k], out=out[:, None, start:stop])  # (k, 1, 4) @ (k, 4, n)
         return out
 
     def _affine(self, draws: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -173,7 +170,7 @@ class Warp:
             rooms[m] = (
                 np.empty((self.height * self.width, m), np.uint8),
                 np.zeros((self.height + 2 * MARGIN, self._padded_width, m), np.float32),
-                np.empty((BLOCK, 4, m), np.float32),
+                np.empty((self.height * self.width, 4, m), np.float32),
             )
         return rooms[m]
 

@@ -8,7 +8,8 @@ row i the gradient of the loss of example i alone. dW and db belong to all m exa
 hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, nowhere else. Where the
 examples at hand are a part of a batch, m is the size of the batch, and the gradients of its parts add up to its own.
 
-Every function takes `out=` to write into a buffer instead of making a new array.
+Every function takes `out=` to write into a buffer instead of making a new array. The matrix products are those of
+`matmul=`, which is numpy's unless another is given that has more cores.
 """
 
 import math
@@ -21,18 +22,22 @@ from numpy.typing import DTypeLike
 
 from mlp_cli.nn.arrays import Floats
 
+MatMul = Callable[..., Floats]  # (a, b, out=None) -> a @ b
 
-def linear(a: Floats, W: Floats, b: Floats, out: Floats | None = None) -> Floats:
+
+def linear(a: Floats, W: Floats, b: Floats, out: Floats | None = None, matmul: MatMul = np.matmul) -> Floats:
     """z = a W + b."""
-    z = np.matmul(a, W, out=out)  # (m, d) @ (d, h) -> (m, h)
+    z = matmul(a, W, out=out)  # (m, d) @ (d, h) -> (m, h)
     z += b  # (h,) is added to every row
     return z
 
 
-def linear_dW(a: Floats, dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats:
+def linear_dW(
+    a: Floats, dz: Floats, m: int | None = None, out: Floats | None = None, matmul: MatMul = np.matmul
+) -> Floats:
     """dW = (1/m) aᵀ dz, the gradient of the mean loss with respect to the weights; m is len(dz) unless it is given."""
     dz_over_m = dz * (1 / (m or len(dz)))  # 1/m goes to the smaller factor: a layer has fewer outputs than inputs
-    return np.matmul(a.T, dz_over_m, out=out)  # (d, m) @ (m, h) -> (d, h): the product sums over the m examples
+    return matmul(a.T, dz_over_m, out=out)  # (d, m) @ (m, h) -> (d, h): the product sums over the m examples
 
 
 def linear_db(dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats:
@@ -47,9 +52,9 @@ def _shares(n: int, m: int, dtype: np.dtype[Any]) -> Floats:
     return np.full(n, 1 / m, dtype)
 
 
-def linear_da(dz: Floats, W: Floats, out: Floats | None = None) -> Floats:
+def linear_da(dz: Floats, W: Floats, out: Floats | None = None, matmul: MatMul = np.matmul) -> Floats:
     """da = dz Wᵀ. No 1/m: the product sums over the h outputs, and each row stays one example's."""
-    return np.matmul(dz, W.T, out=out)  # (m, h) @ (h, d) -> (m, d)
+    return matmul(dz, W.T, out=out)  # (m, h) @ (h, d) -> (m, d)
 
 
 def centred_b(b: Floats, W: Floats, mean: Floats) -> Floats:

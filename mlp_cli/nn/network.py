@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from mlp_cli.nn.arrays import Floats, Integers
-from mlp_cli.nn.layers import ACTIVATIONS, Dropout, linear, linear_da, linear_db, linear_dW
+from mlp_cli.nn.layers import ACTIVATIONS, Dropout, MatMul, linear, linear_da, linear_db, linear_dW
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, log_softmax
 
 
@@ -102,6 +102,13 @@ class MLP:
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
         self.parameters = Parameters(self.sizes, dtype)
+        self.matmul: MatMul = np.matmul
+
+    def with_matmul(self, matmul: MatMul) -> "MLP":
+        """This network, whose parameters it shares, with the matrix products of `matmul`."""
+        network = copy(self)
+        network.matmul = matmul
+        return network
 
     def on_first(self, k: int) -> "MLP":
         """This network for examples whose inputs from number k on are all 0: x (m, k) is enough for it.
@@ -130,7 +137,7 @@ class MLP:
         buffers = buffers or self.buffers(m)
         a = [x]
         for l, (W, b) in enumerate(zip(self.parameters.W, self.parameters.b, strict=True), start=1):
-            z = linear(a[-1], W, b, out=buffers.a[l - 1][:m])
+            z = linear(a[-1], W, b, buffers.a[l - 1][:m], self.matmul)
             is_last = l == len(self.parameters.W)
             a.append(z if is_last else self.activation.g(z, out=z))
             if dropout and not is_last:
@@ -157,9 +164,9 @@ class MLP:
         gradients = gradients or Parameters(self.sizes, self.parameters.flat.dtype)
         for l in reversed(range(len(self.parameters.W))):
             linear_db(dz, batch_size, out=gradients.b[l])
-            linear_dW(a[l], dz, batch_size, out=gradients.W[l])
+            linear_dW(a[l], dz, batch_size, gradients.W[l], self.matmul)
             if l > 0:
-                da = linear_da(dz, self.parameters.W[l], out=buffers.dz[l - 1][:m])
+                da = linear_da(dz, self.parameters.W[l], buffers.dz[l - 1][:m], self.matmul)
                 g = a[l]
                 if dropout:
                     da *= dropout.masks[l - 1]

@@ -1,15 +1,17 @@
 """The training loop: minibatch, forward, backward, step; and validation after each epoch."""
 
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from mlp_cli.config import Config
-from mlp_cli.data.batches import Minibatches, Part, parts_of
+from mlp_cli.data.batches import PART, Minibatches, Part
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.errors import DivergedError
 from mlp_cli.model.answers import CHUNK, log_probabilities, loss_and_accuracy
@@ -19,7 +21,7 @@ from mlp_cli.training.data import Data
 from mlp_cli.training.state import State
 from mlp_cli.training.step import BatchGradient
 from mlp_cli.training.targets import Targets
-from mlp_cli.training.workers import Workers, available_cores
+from mlp_cli.training.workers import Workers, available_cores, pieces_of
 
 # A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
 DIVERGED = 100
@@ -96,8 +98,7 @@ def fit(
     training, plan = config.training, Plan(config)
     minibatches = Minibatches(data.examples, training.batch_size, state.order, _warp(config, data))
     targets = Targets(len(data.dataset.classes), training, data.teacher, state.order)
-    parts = len(parts_of(min(training.batch_size, len(data.examples))))
-    with Workers(min(threads or available_cores(), parts)) as workers:
+    with Workers(_useful_threads(threads, minibatches, state.network.sizes)) as workers:
         gradient = BatchGradient(state.network, minibatches, workers, targets, state.mean, state.losses)
         while state.epoch < training.epochs and not out_of_patience(state, config):
             started = time.perf_counter()
@@ -108,9 +109,9 @@ def fit(
             )
             # numpy's warnings are silenced: the check of the loss says it better
             with np.errstate(over="ignore", invalid="ignore"):
-                for batch in batches:
+                for batch, following in _with_next(batches):
                     learning_rate = plan.learning_rate(state.epoch, state.steps_in_epoch, steps)
-                    loss = _step(state, batch, gradient, learning_rate, training.dropout)
+                    loss = _step(state, batch, following, gradient, learning_rate, training.dropout)
                     _check(loss, state, learning_rate)
                     if after_step:
                         after_step(state, loss)
@@ -151,12 +152,33 @@ def _warp(config: Config, data: Data) -> Warp | None:
     return Warp(data.dataset.image_shape, strengths, config.augmentation.groups, data.order)
 
 
-def _step(state: State, batch: list[Part], gradient: BatchGradient, learning_rate: float, dropout: float) -> float:
-    """Forward, backward, update on one minibatch; returns its mean loss."""
+def _useful_threads(threads: int | None, minibatches: Minibatches, sizes: list[int]) -> int:
+    """No more than there are pieces of the largest product, and one that makes warped inputs meanwhile."""
+    m = min(minibatches.batch_size, len(minibatches.examples), PART)
+    pieces = max(len(pieces_of((m, d), (d, h))) for d, h in pairwise(sizes))
+    return min(threads or available_cores(), max(pieces, 2 if minibatches.warp else 1))
+
+
+def _with_next(batches: Iterable[list[Part]]) -> Iterator[tuple[list[Part], Part | None]]:
+    """Each batch with the first part of the next one."""
+    none: list[Part] = []
+    for batch, following in pairwise(itertools.chain(batches, [none])):
+        yield batch, following[0] if following else None
+
+
+def _step(
+    state: State,
+    batch: list[Part],
+    following: Part | None,
+    gradient: BatchGradient,
+    learning_rate: float,
+    dropout: float,
+) -> float:
+    """Forward, backward, update on one minibatch, before that of the part `following`; returns its mean loss."""
     masks = None
     if dropout:
         masks = Dropout.draw(state.streams.dropout, batch[0].batch_size, state.network.sizes[1:-1], dropout)
-    outcome = gradient(batch, masks)
+    outcome = gradient(batch, masks, following)
     state.take_step(gradient.gradients, learning_rate)
     state.progress.epoch_loss += outcome.loss
     state.progress.epoch_correct += outcome.correct

@@ -1,18 +1,19 @@
-"""The gradient of a minibatch, worked out in parts on whatever threads are free.
+"""The gradient of a minibatch, with its matrix products on whatever threads are free.
 
-The gradient of a batch is the mean of those of its examples (docs/derivation.md, part two), so it may be added up part
-by part. How a batch is cut, and the order in which its parts are added, depend on its size alone: so do the bytes.
+A batch of thousands is worked out in parts: its gradient is the mean of those of its examples (docs/derivation.md, part
+two), so it may be added up part by part. How a batch is cut into parts, and a product into pieces, depends on their
+shapes alone: so do the bytes.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.batches import PART, Minibatches, Part, Room, parts_of
+from mlp_cli.data.batches import PART, Minibatches, Part
 from mlp_cli.nn import MLP, Dropout, Parameters, cross_entropy
 from mlp_cli.nn.layers import centred_b, centred_dW
-from mlp_cli.nn.network import Buffers
 from mlp_cli.training.targets import Targets
 from mlp_cli.training.workers import Workers
 
@@ -42,48 +43,63 @@ class BatchGradient:
         mean: NDArray[np.float32] | None = None,
         losses: NDArray[np.float32] | None = None,
     ) -> None:
-        self.network, self.minibatches, self.workers = network, minibatches, workers
+        self.network, self.minibatches, self.workers = network.with_matmul(workers.matmul), minibatches, workers
         self.targets, self.mean, self.losses = targets, mean, losses
-        self._of_part = [Parameters(network.sizes) for _ in parts_of(minibatches.batch_size)]
-        self._rooms: list[tuple[Room, Buffers, Buffers | None]] = []  # that no thread is using
+        self.gradients = Parameters(network.sizes)
+        m = min(PART, minibatches.batch_size)
+        self._of_part = Parameters(network.sizes) if minibatches.batch_size > PART else self.gradients
+        self._buffers, self._of_teacher = network.buffers(m), targets.buffers(m)
+        self._rooms = [minibatches.room(), minibatches.room()]  # for the inputs at hand, and for those made meanwhile
+        self._made: tuple[Part | None, Callable[[], NDArray[np.float32]]] = None, lambda: np.empty(0, np.float32)
+        self._views: dict[int, tuple[MLP, Parameters, Parameters]] = {}
 
-    @property
-    def gradients(self) -> Parameters:
-        return self._of_part[0]
-
-    def __call__(self, parts: list[Part], dropout: Dropout | None = None) -> Outcome:
+    def __call__(self, parts: list[Part], dropout: Dropout | None = None, upcoming: Part | None = None) -> Outcome:
+        """`upcoming` is the part after these, whose inputs a free thread makes meanwhile."""
         W, b = self.network.parameters.W[0], self.network.parameters.b[0]
         b = b if self.mean is None else centred_b(b, W, self.mean)
-
-        def work_out(part: Part) -> Outcome:
-            try:
-                room = self._rooms.pop()
-            except IndexError:
-                room = self.minibatches.room(), self.network.buffers(PART), self.targets.buffers(PART)
-            images, buffers, of_teacher = room
-            x = self.minibatches.inputs(part, images)
-            y = self.targets(x, part.labels, of_teacher)
-            network = self.network.on_first(x.shape[1])
-            network.parameters.b[0] = b
-            share = self._of_part[part.number]
-            share.W[0][x.shape[1] :] = 0
+        outcomes = []
+        for part, following in zip(parts, [*parts[1:], upcoming], strict=True):
+            x = self._inputs(part, following)
             masks = dropout and Dropout(dropout.share, [mask[part.where] for mask in dropout.masks])
-            here = share.on_first(x.shape[1])
-            _, log_y, _ = network.loss_and_gradients(x, y, masks, here, buffers, part.batch_size)
-            labels, which = part.labels, part.which
-            if (which < 0).any():
-                log_y, labels, which = log_y[which >= 0], labels[which >= 0], which[which >= 0]
-            losses = cross_entropy(log_y, labels)
-            if self.losses is not None:
-                self.losses[which] = losses
-            correct = int(np.count_nonzero(log_y.argmax(axis=1) == labels))
-            self._rooms.append(room)
-            return Outcome(len(labels), float(losses.sum()), correct)
-
-        outcomes = self.workers.map(work_out, parts)
-        for share in self._of_part[1 : len(parts)]:
-            self.gradients.flat += share.flat
+            outcomes.append(self._work_out(part, x, b, masks))
         if self.mean is not None:
             dW, db = self.gradients.W[0], self.gradients.b[0]
             centred_dW(dW, db, self.mean, out=dW)
-        return Outcome(*map(sum, zip(*outcomes, strict=True)))
+        return outcomes[0] if len(outcomes) == 1 else Outcome(*map(sum, zip(*outcomes, strict=True)))
+
+    def _inputs(self, part: Part, following: Part | None) -> NDArray[np.float32]:
+        """The inputs of a part; begins to make those of the following one."""
+        announced, made = self._made
+        x = made() if announced is part else self.minibatches.inputs(part, self._rooms[0])
+        self._rooms.reverse()
+        if following:
+            room = self._rooms[0]
+            self._made = following, self.workers.later(lambda: self.minibatches.inputs(following, room))
+        return x
+
+    def _work_out(self, part: Part, x: NDArray[np.float32], b: NDArray[np.float32], dropout: Dropout | None) -> Outcome:
+        """Forward and backward through a part with the inputs x (m, k), where the first layer has the biases b."""
+        network, whole, gradients = self._view(x.shape[1], part.number)
+        network.parameters.b[0] = b
+        y = self.targets(x, part.labels, self._of_teacher)
+        _, log_y, _ = network.loss_and_gradients(x, y, dropout, gradients, self._buffers, part.batch_size)
+        whole.W[0][x.shape[1] :] = 0
+        if part.number > 0:
+            self.gradients.flat += whole.flat
+        labels, which = part.labels, part.which
+        if self.minibatches.examples.nondigits:
+            log_y, labels, which = log_y[which >= 0], labels[which >= 0], which[which >= 0]
+        losses = cross_entropy(log_y, labels)
+        if self.losses is not None:
+            self.losses[which] = losses
+        correct = int(np.count_nonzero(log_y.argmax(axis=1) == labels))
+        return Outcome(len(labels), float(losses.sum()), correct)
+
+    def _view(self, k: int, number: int) -> tuple[MLP, Parameters, Parameters]:
+        """For the first k inputs of part `number`: the network, where its gradients go, and these without the rows of
+        blank pixels. Kept, since making them takes as long as a small product."""
+        key = k if number == 0 else -k
+        if key not in self._views:
+            whole = self.gradients if number == 0 else self._of_part
+            self._views[key] = self.network.on_first(k), whole, whole.on_first(k)
+        return self._views[key]

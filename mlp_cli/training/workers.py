@@ -1,13 +1,22 @@
 """Threads that share the work of a step."""
 
+import functools
+import itertools
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+from mlp_cli.nn.arrays import Floats
+
+PIECE = 10_000_000  # multiplications of a piece of a product, at least: 0.1 ms, where it takes 0.03 to wake a thread
+PIECES = 4  # of a product, at most
+FIRST = 0.6  # of a piece more than another has the first one: its thread is at work already, while others must wake
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,16 +27,71 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.lru_cache(64)
+def pieces_of(a: tuple[int, int], b: tuple[int, int]) -> list[slice]:
+    """The rows of a product of two matrices of these shapes that are worked out at a time. They depend on nothing else,
+    and so do the bytes of the product."""
+    (n, inner), columns = a, b[1]
+    count = max(1, min(PIECES, n * inner * columns // PIECE))
+    if count == 1:
+        return [slice(n)]
+    share = n / (count + FIRST)
+    bounds = [
+        0,
+        *(round((piece + FIRST) * share / 16) * 16 for piece in range(1, count)),
+        n,
+    ]  # whole lines of the cache
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
+class Task(Generic[Result]):
+    """A call that one of several threads makes."""
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function = function
+        self._unclaimed, self._running = threading.Lock(), threading.Lock()
+        self._running.acquire()  # until the call has ended
+        self._result: Result
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Make the call, unless a thread has begun it."""
+        if self._unclaimed.acquire(blocking=False):
+            try:
+                self._result = self._function()
+            except BaseException as error:  # to be raised by `result`, whatever it is
+                self.error = error
+            finally:
+                self._running.release()
+
+    def end(self) -> None:
+        """Wait until the call has ended, or make it, if no thread has begun."""
+        self.run()
+        with self._running:
+            pass
+
+    def result(self) -> Result:
+        """What the call gave, or raised, when it has ended."""
+        self.end()
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+
+_NOTHING = Task(lambda: None)
+
+
 class Workers:
     """`threads` threads, of which the caller is one; the others wait for work as long as the context lasts.
 
     numpy lets other threads run while it computes, so large arrays are worked on by as many cores. Who works on what is
-    left to chance: what is computed must not depend on it.
+    left to chance: what is computed must not depend on it. A thread never waits for one that has not begun: whoever
+    needs a result makes it, so that a core that is busy with something else delays a step by a piece at most.
     """
 
     def __init__(self, threads: int) -> None:
-        self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._errors: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
+        self._later: deque[Task[Any]] = deque()
         self._helpers = [threading.Thread(target=self._help, name="worker", daemon=True) for _ in range(threads - 1)]
 
     def __enter__(self) -> "Workers":
@@ -38,45 +102,50 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._later.clear()
         for _ in self._helpers:
             self._tasks.put(None)
         for helper in self._helpers:
             helper.join()
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """[function(item) for item in items], each on whatever thread is free. Raises an exception of theirs, if there
-        is one, when all have ended."""
+        """[function(item) for item in items], each on whatever thread is free. Raises the first exception of theirs, if
+        there is one, when all have ended."""
         if not self._helpers or len(items) < 2:
             return [function(item) for item in items]
-        results: list[Any] = [None] * len(items)
+        tasks = [Task(functools.partial(function, item)) for item in items]
+        for task in tasks[1:]:
+            self._tasks.put(task)
+        for task in tasks:
+            task.run()
+        for task in tasks:
+            task.end()
+        return [task.result() for task in tasks]
 
-        def task(number: int, item: Item) -> Callable[[], object]:
-            return lambda: results.__setitem__(number, function(item))
+    def later(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """Have a thread that would wait make a call; the function that is returned gives its result."""
+        if not self._helpers:
+            return function
+        task = Task(function)
+        self._later.append(task)
+        self._tasks.put(_NOTHING)  # wakes a thread
+        return task.result
 
-        for number, item in enumerate(items):
-            self._tasks.put(task(number, item))
-        for _ in items:  # as many as nobody has begun, then as many answers as there are items
-            try:
-                mine = self._tasks.get_nowait()
-            except queue.Empty:
-                break
-            self._do(mine)
-        errors = [self._errors.get() for _ in items]
-        for error in errors:
-            if error is not None:
-                raise error
-        return results
+    def matmul(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
+        """a @ b, large ones in pieces on whatever threads are free. The bytes do not depend on how many there are."""
+        pieces = pieces_of(a.shape, b.shape)
+        if len(pieces) == 1:
+            return np.matmul(a, b, out=out)
+        product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
+        self.map(lambda rows: np.matmul(a[rows], b, out=product[rows]), pieces)
+        return product
 
     def _help(self) -> None:
         with np.errstate(all="ignore"):  # which each thread has for itself
             while (task := self._tasks.get()) is not None:
-                self._do(task)
-
-    def _do(self, task: Callable[[], object] | None) -> None:
-        try:
-            if task is not None:
-                task()
-        except BaseException as error:  # to be raised by `map`, whatever it is
-            self._errors.put(error)
-        else:
-            self._errors.put(None)
+                task.run()
+                while self._tasks.empty():
+                    try:
+                        self._later.popleft().run()
+                    except IndexError:
+                        break

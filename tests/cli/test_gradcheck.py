@@ -5,7 +5,7 @@ import pytest
 
 import mlp_cli
 
-DA = "np.matmul(dz, W.T, out=out)"
+DA = "matmul(dz, W.T, out=out)"
 
 
 def test_every_line_of_the_table_is_right_and_at_most_100_columns_wide(mlp):

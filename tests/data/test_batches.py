@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mlp_cli.data.batches import ALONE, COLUMNS, PART, Minibatches, most_lit_first, parts_of, to_inputs
+from mlp_cli.data.batches import COLUMNS, PART, Minibatches, most_lit_first, parts_of, to_inputs
 from mlp_cli.data.datasets import Dataset, load_dataset
 from mlp_cli.data.examples import POOL, Examples
 from mlp_cli.data.warps import Strengths, Warp
@@ -135,14 +135,14 @@ def test_blank_images_have_inputs_too():
         assert not any(joined(batches, parts)[0].any() for parts in batches.epoch(np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("m", [1, ALONE, ALONE + 1, PART, 2 * PART, 2 * PART + 1, 1000])
+@pytest.mark.parametrize("m", [1, PART, PART + 1, 2 * PART, 2 * PART + 1, 5000])
 def test_parts_are_nearly_equal_none_too_large_and_together_the_batch(m):
     parts = parts_of(m)
     assert [i for part in parts for i in range(m)[part]] == list(range(m))
     sizes = [part.stop - part.start for part in parts]
     assert max(sizes) <= PART
     assert max(sizes) - min(sizes) <= 1
-    assert len(parts) == (1 if m <= ALONE else max(2, -(-m // PART)))
+    assert len(parts) == -(-m // PART)
 
 
 WARP = Strengths(rotation=20, scale=0.2, shear=0.2, shift=1, elastic=1, smoothness=2)
@@ -184,7 +184,8 @@ def test_each_batch_is_warped_at_the_strength_of_its_number(dataset):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 5])
-def test_the_groups_of_a_batch_are_warped_alike_however_it_is_cut_and_only_lit_pixels_are_made(groups):
+def test_the_groups_of_a_batch_are_warped_alike_however_it_is_cut_and_only_lit_pixels_are_made(groups, monkeypatch):
+    monkeypatch.setattr("mlp_cli.data.batches.PART", 150)
     mnist = load_dataset("test")
     order = most_lit_first(mnist.images)
     warp = Warp((28, 28), Strengths(rotation=3, shift=0.5), groups, order)

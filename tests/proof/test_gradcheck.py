@@ -20,13 +20,16 @@ def first(signature, statement):
 
 
 RELU, LOG_SOFTMAX = "relu(z: Floats, out: Floats | None = None) -> Floats", "log_softmax(z: Floats) -> Floats"
-LINEAR_DW = "linear_dW(a: Floats, dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats"
+LINEAR_DW = (
+    "linear_dW(\n    a: Floats, dz: Floats, m: int | None = None, out: Floats | None = None, "
+    "matmul: MatMul = np.matmul\n) -> Floats"
+)
 LINEAR_DB = "linear_db(dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats"
 # For each bug: file, line, spoilt line, and the formulas that must be wrong, all others being right.
 BUGS = {
     "no bias": ("layers", "    z += b  # (h,) is added to every row\n", "", ["z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾"]),
     "transposed weights of a square layer": (
-        "layers", "np.matmul(a, W, out=out)", "np.matmul(a, W.T, out=out)",
+        "layers", "matmul(a, W, out=out)", "matmul(a, W.T, out=out)",
         ["z⁽ˡ⁾ = a⁽ˡ⁻¹⁾ W⁽ˡ⁾ + b⁽ˡ⁾"],
     ),
     "leaky ReLU": ("layers", *first(RELU, "return np.maximum(z, 0.01 * z, out=out)"), ["a = max(z, 0)"]),
@@ -82,11 +85,11 @@ BUGS = {
         "layers", *first(LINEAR_DB, "return np.mean(dz, axis=1, out=out)"), ["db⁽ˡ⁾ = (1/m) Σ dzᵢ⁽ˡ⁾"],
     ),
     "missing transpose in da, on a square layer": (
-        "layers", "np.matmul(dz, W.T, out=out)", "np.matmul(dz, W, out=out)",
+        "layers", "matmul(dz, W.T, out=out)", "matmul(dz, W, out=out)",
         ["da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ"],
     ),
     "1/m in da": (
-        "layers", "np.matmul(dz, W.T, out=out)", "np.matmul(dz, W.T / len(dz), out=out)",
+        "layers", "matmul(dz, W.T, out=out)", "matmul(dz, W.T / len(dz), out=out)",
         ["da⁽ˡ⁾ = dz⁽ˡ⁺¹⁾ (W⁽ˡ⁺¹⁾)ᵀ"],
     ),
     "dropped ReLU mask": (
@@ -112,7 +115,7 @@ BUGS = {
     "activation on the logits": ("network", "z if is_last else ", "", ["a⁽ˡ⁾ = g(z⁽ˡ⁾)"]),
     "sum for mean of the loss": ("network", "labels).mean())", "labels).sum())", ["L = (1/m) Σ Lᵢ"]),
     "weights of the layer below": (
-        "network", "self.parameters.W[l], out", "self.parameters.W[l - 1], out",
+        "network", "self.parameters.W[l], buffers", "self.parameters.W[l - 1], buffers",
         ["dz⁽ˡ⁾ = da⁽ˡ⁾ ⊙ g′(z⁽ˡ⁾)"],
     ),
     "outputs of the layer for its inputs": (
@@ -225,7 +228,7 @@ def test_networks_of_other_forms_are_right(sizes, dropout):
 
 
 def test_the_entry_of_the_largest_error_is_named(spoilt):
-    product = "np.matmul(dz, W.T, out=out)"
+    product = "matmul(dz, W.T, out=out)"
     gradcheck = spoilt("layers", product, f"{product} + 1e-6 * (np.arange(W.shape[0]) == 2)")
     (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_da"]
     assert row.result.entry[1] == 2
@@ -242,7 +245,7 @@ def test_the_entry_of_the_largest_error_is_named(spoilt):
     ],
 )
 def test_no_number_another_shape_and_an_exception_are_wrong_too(spoilt, wrong, problem):
-    gradcheck = spoilt("layers", "np.matmul(dz, W.T, out=out)", wrong)
+    gradcheck = spoilt("layers", "matmul(dz, W.T, out=out)", wrong)
     (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_da"]
     assert math.isnan(row.result.error)
     assert not row.result.passed

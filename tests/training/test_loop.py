@@ -224,9 +224,9 @@ def test_an_epoch_leaves_out_examples_that_were_easy_when_they_were_last_seen(da
     config, split, state = start(data, "training.skip_easy=0.75", "training.epochs=16", "training.learning_rate=0.02")
     seen = []
 
-    def follow(self, parts, dropout=None):
+    def follow(self, parts, *others):
         seen[-1].extend(example for part in parts for example in part.which.tolist())
-        return gradient(self, parts, dropout)
+        return gradient(self, parts, *others)
 
     gradient = BatchGradient.__call__
     with pytest.MonkeyPatch.context() as patch:
@@ -267,6 +267,7 @@ def test_an_error_in_a_part_surfaces_in_the_loop_with_its_cause(data, monkeypatc
 
     inputs = Minibatches.inputs
     monkeypatch.setattr(Minibatches, "inputs", broken)
+    monkeypatch.setattr("mlp_cli.data.batches.PART", 200)
     config, split, state = start(data, "training.batch_size=400", "training.epochs=1")
     before = threading.active_count()
     with pytest.raises(ValueError, match="broken") as caught:

@@ -1,9 +1,10 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from mlp_cli.training.workers import Workers
+from mlp_cli.training.workers import PIECE, PIECES, Workers, pieces_of
 
 
 def slowest_first(item):
@@ -56,3 +57,58 @@ def test_the_threads_end_with_the_context():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert threading.active_count() == before
+
+
+def test_large_products_are_cut_into_pieces_that_depend_on_their_shapes_alone():
+    assert pieces_of((128, 600), (600, 128)) == [slice(128)]  # 9.8 million multiplications
+    first, second = pieces_of((256, 784), (784, 128))
+    assert (first.start, second.stop) == (0, 256)
+    assert first.stop == second.start == 160  # 1.6 to 1, in whole lines of the cache
+    sizes = [piece.stop - piece.start for piece in pieces_of((1024, 784), (784, 128))]
+    assert len(sizes) == PIECES
+    assert sum(sizes) == 1024
+    assert len(pieces_of((3 * PIECE, 1), (1, 1))) == 3
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_products_have_the_same_bytes_with_any_number_of_threads(threads):
+    rng = np.random.default_rng(0)
+    x, W = rng.standard_normal((500, 700), np.float32), rng.standard_normal((700, 128), np.float32)
+    dz, room = rng.standard_normal((500, 128), np.float32), np.empty((700, 128), np.float32)
+    with Workers(1) as alone, Workers(threads) as workers:
+        for _ in range(20):
+            assert (workers.matmul(x, W) == alone.matmul(x, W)).all()
+            assert workers.matmul(x.T, dz, out=room) is room
+            assert (room == alone.matmul(x.T, dz)).all()
+    np.testing.assert_allclose(room, x.T @ dz, atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_made_later_is_made_once_and_by_whoever_comes_first(threads):
+    made = []
+
+    def make():
+        made.append(threading.current_thread())
+        return 7
+
+    with Workers(threads) as workers:
+        result = workers.later(make)
+        assert result() == 7
+        assert len(made) == 1
+        begun = threading.Event()
+        result = workers.later(lambda: (begun.set(), make()))
+        workers.map(lambda _: time.sleep(0.02), range(2))  # wakes the other thread, which has time afterwards
+        if threads == 2:
+            assert begun.wait(10)
+        assert result() == (None, 7)
+    assert len(made) == 2
+    assert (made[1] is threading.current_thread()) == (threads == 1)
+
+
+def test_an_error_in_what_is_made_later_is_raised_where_it_is_needed():
+    with Workers(2) as workers:
+        result = workers.later(lambda: 1 / 0)
+        workers.map(lambda _: time.sleep(0.01), range(2))
+        with pytest.raises(ZeroDivisionError):
+            result()
+        assert workers.map(lambda item: item, range(3)) == [0, 1, 2]
