@@ -85,6 +85,19 @@ class Source(NamedTuple):
     share: float = 1.0
 
 
+# The sha256 of the bundled files as they lie there, and of what is in them: a fifth as many bytes to hash.
+PACKED = {
+    "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971":
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203":
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be":
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b":
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Images (n, height · width) of uint8, 0 for background and 255 for ink; labels (n,) of int64.
@@ -186,7 +199,7 @@ def load_dataset(
     if images.size == 0:
         raise DataError(f"{images_path}: has no images")
 
-    hashes = {"images": sha256_of(images), "labels": sha256_of(labels)}
+    hashes = {"images": _sha256_in(images_path, images), "labels": _sha256_in(labels_path, labels)}
     known = known_name(hashes)
     if directory is None and known != MNIST:
         raise DataError(f"{folder}: the bundled MNIST is damaged (wrong sha256); reinstall mlp-cli")
@@ -276,6 +289,13 @@ def sha256_of(array: NDArray[Any]) -> str:
     digest = hashlib.sha256(header)
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _sha256_in(path: Path, array: NDArray[Any]) -> str:
+    """The sha256 of a file that holds this array, decompressed."""
+    with open(path, "rb") as file:
+        packed = hashlib.file_digest(file, "sha256").hexdigest() if path.suffix == ".gz" else ""
+    return PACKED.get(packed) or sha256_of(array)
 
 
 def _classes_in(folder: Path) -> tuple[str, ...] | None:

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ from samples import blobs, write_data
 
 from mlp_cli.data import datasets
 from mlp_cli.data.datasets import load_dataset, split_indices
+from mlp_cli.data.idx import read_idx
 from mlp_cli.errors import DataError
 
 
@@ -29,6 +31,17 @@ def test_the_training_files_of_mnist_are_inside():
     assert train.images.shape == (60_000, 784)
     assert train.images.nbytes == 47_040_000  # bytes, not floats
     assert train.images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
+
+
+def test_the_bundled_files_have_the_contents_that_are_written_down_for_them():
+    files = sorted(datasets.MNIST_DIRECTORY.glob("*.gz"))
+    found = {
+        hashlib.sha256(file.read_bytes()).hexdigest(): datasets.sha256_of(
+            read_idx(file, 3 if "idx3" in file.name else 1)
+        )
+        for file in files
+    }
+    assert found == datasets.PACKED
 
 
 def test_a_damaged_mnist_inside_is_noticed(tmp_path, monkeypatch):
