@@ -164,13 +164,16 @@ class Reader:
         from mlp_cli.images.digits import as_it_is
         from mlp_cli.images.rows import find_rows
         from mlp_cli.model.rows import RowReader
+        from mlp_cli.model.turns import surest
 
         whole = as_it_is(page, self.inverted)
         if whole:
             return [self._answers([whole])]
         rows = [
             [self._judged(stretch.digit, stretch.probabilities, stretch.sign) for stretch in row]
-            for row in RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
+            for row in surest(
+                page, lambda page: RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
+            )
         ]
         rows = [row for row in rows if row]  # one of nothing but specks is none
         if not rows:

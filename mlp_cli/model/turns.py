@@ -1,0 +1,65 @@
+"""A page that lies on its side or upside down, turned upright where the network is surer of it so."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from mlp_cli.errors import ImageError
+from mlp_cli.images.decode import Page
+from mlp_cli.model.rows import Stretch
+
+Rows: TypeAlias = list[list[Stretch]]
+
+SURE = 0.9  # the mean confidence of a turned page, at least
+MARGIN = 0.1  # of mean confidence, by which it must be surer than the page as it is
+MANY = 8  # marks; upside down, short words look like digits ("Total" like 10701), but hardly so many letters
+
+
+def surest(page: Page, read: Callable[[Page], Rows]) -> Rows:
+    """The rows `read` on a Page, as it is or turned; their boxes are in the page as it is. Raises what `read` does."""
+    best = read(page)
+    least = max(SURE, _sureness(best) + MARGIN)
+    if least > 1:
+        return best
+    is_level = _is_level(best)
+    for quarters in (1, 3, 2):
+        try:
+            rows = read(Page(np.ascontiguousarray(np.rot90(page.pixels, quarters)), page.scale))
+        except ImageError:
+            continue
+        may_be = sum(map(len, rows)) >= MANY if quarters == 2 else _is_level(rows) and not is_level
+        if may_be and _sureness(rows) >= least:
+            best, least = [[_turned_back(stretch, page, quarters) for stretch in row] for row in rows], _sureness(rows)
+    return best
+
+
+def _sureness(rows: Rows) -> float:
+    """The mean confidence of the marks that may be digits."""
+    confidences = [max(stretch.probabilities) for row in rows for stretch in row if not stretch.sign]
+    return sum(confidences) / max(1, len(confidences))
+
+
+def _is_level(rows: Rows) -> bool:
+    """Whether lines of writing run from left to right: most marks have their nearest neighbour beside them."""
+    boxes = np.array([stretch.digit.box for row in rows for stretch in row if not stretch.sign])
+    if len(boxes) < 2:
+        return False
+    centres = boxes[:, :2] + boxes[:, 2:]
+    away = np.abs(centres[:, None] - centres)  # (n, n, 2)
+    distance = np.hypot(*away.transpose(2, 0, 1))
+    np.fill_diagonal(distance, np.inf)
+    across, down = away[np.arange(len(away)), distance.argmin(axis=1)].T
+    return bool(np.mean(across > down) > 0.5)
+
+
+def _turned_back(stretch: Stretch, page: Page, quarters: int) -> Stretch:
+    """A Stretch read on a Page after so many quarters of a turn against the clock, its box in the page as it is."""
+    height, width = (round(length * page.scale) for length in page.pixels.shape[:2])
+    left, top, right, bottom = stretch.digit.box
+    for side in (width, height, width)[:quarters][::-1]:  # the width before each quarter
+        left, top, right, bottom = side - bottom, left, side - top, right
+    angle = {1: "+90°", 2: "180°", 3: "-90°"}[quarters]
+    actions = (f"page turned by {angle}", *stretch.digit.actions)
+    return replace(stretch, digit=replace(stretch.digit, box=(left, top, right, bottom), actions=actions))
