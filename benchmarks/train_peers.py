@@ -3,13 +3,15 @@
     python benchmarks/train_peers.py torch 98
     python benchmarks/train_peers.py jax 99
     python benchmarks/train_peers.py sklearn 98
+    python benchmarks/train_peers.py nnd 98
 
 PyTorch and JAX have recipes like those of our presets, with every image in every epoch: Nesterov's momentum 0.9, the
 rate linearly up and down, batches of 256, inputs less their mean; for 98 % that of `quick` (3 epochs, label smoothing),
 for 99 % that of `default`, with random warps. These are affine and elastic maps by affine_grid and
 grid_sample, two for each batch as in `default`: a map for each image, the usual way, takes several times as long. JAX
 interpolates by `map_coordinates`, an epoch is one program (jit and scan), and images after the last whole batch are
-left out.
+left out. scikit-learn has Adam and 20 epochs. neural-network-digits, written in numpy like mlp, has its own recipe
+(batches of 32, photos rotated and shifted one by one), seven epochs and our layers.
 """
 
 import argparse
@@ -161,9 +163,28 @@ def sklearn(target, threads):
     return model.score(*mnist("test"))
 
 
+def nnd(target, threads):
+    import numpy as np
+    from nn_digits.neural_net.data import normalize
+    from nn_digits.neural_net.training import Trainer
+    from threadpoolctl import threadpool_limits
+
+    def photos(part):
+        images, labels = mnist(part)
+        return (images * 255).round().astype(np.uint8).reshape(-1, 28, 28), labels
+
+    threadpool_limits(threads)
+    epochs = 7
+    trainer = Trainer(SIZES[1:-1], photos_and_digits=photos("train"))
+    for epoch in range(epochs):
+        trainer.run_epoch(0.05 * 0.5 * (1 + math.cos(math.pi * epoch / epochs)))  # as its command train does
+    images, labels = photos("test")
+    return float((trainer.net.predict(normalize(images)).argmax(1) == labels).mean())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=["torch", "jax", "sklearn"])
+    parser.add_argument("name", choices=["torch", "jax", "sklearn", "nnd"])
     parser.add_argument("target", type=int, choices=[98, 99])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

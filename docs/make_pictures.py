@@ -6,6 +6,7 @@ chromium-driver.
 front-light.png, front-dark.png   the drawing page beside a photo and its answer, for the README
 gallery.png                       what is read, and what is refused, for pictures.md
 chart-light.svg, chart-dark.svg   accuracy against seconds, from benchmarks/tables.md, for the README
+draw.png                          the drawing page alone, for elsewhere.md
 """
 
 import math
@@ -34,11 +35,12 @@ WIDTH, HEIGHT = 1100, 760  # of the drawing page
 COLOURS = {"light": ("#ffffff", "#1b1b1f", "#5b5b66"), "dark": ("#121217", "#ececf1", "#a6a6b3")}
 CELL = 230  # of the gallery
 TABLES = DOCS.parent / "benchmarks" / "tables.md"  # what benchmarks/compare.py measured
-PLOT = (70, 20, 690, 290)  # left, top, right, bottom of the chart's axes, in 720×340
+PLOT = (100, 34, 690, 280)  # left, top, right, bottom of the chart's axes, in 720×340
+LINE = 18  # from one name in the chart to the next
 
 
 def main() -> None:
-    """Make every picture."""
+    """Make all pictures."""
     digits = load_dataset("test")
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
@@ -48,15 +50,18 @@ def main() -> None:
         html = Path(folder) / "draw.html"
         subprocess.run([sys.executable, "-m", "mlp_cli", "draw", "--out", html], check=True, capture_output=True)
         for scheme in COLOURS:
-            _front(scheme, html, photo)
+            page = _screenshot(scheme, html)
+            _front(scheme, page, photo)
+            if scheme == "light":
+                page.quantize(128).save(DOCS / "draw.png", optimize=True)
     for scheme in COLOURS:
         _chart(scheme)
     _gallery(digits)
 
 
-def _front(scheme: str, html: Path, photo: Path) -> None:
+def _front(scheme: str, page: Image.Image, photo: Path) -> None:
+    """The drawing page beside a photo and what `mlp predict` says of it."""
     background, ink, faint = COLOURS[scheme]
-    page = _screenshot(scheme, html)
     answer = mlp_cli.load().read(photo)
     picture = Image.open(photo)
     front = Image.new("RGB", (page.width + picture.width + 40, page.height), background)
@@ -138,12 +143,20 @@ def _chart(scheme: str) -> None:
             E("line", x1=left, x2=right, y1=f"{y(accuracy):.1f}", y2=f"{y(accuracy):.1f}", stroke=faint, opacity=0.25),
             E("text", f"{accuracy:.1f} %", x=left - 10, y=f"{y(accuracy) + 5:.1f}", fill=faint, text_anchor="end"),
         ]
-    for name, seconds, accuracy in points:
+    marks += [
+        E("text", "test accuracy", x=left, y=top - 8, fill=faint, text_anchor="end"),
+        E("text", "from the prompt to a trained network", x=right, y=bottom + 44, fill=faint, text_anchor="end"),
+    ]
+    above = -math.inf  # where the last peer's name stands: names of close points go one below the other
+    for name, seconds, accuracy in sorted(points, key=lambda point: y(point[2])):
         is_ours = name.startswith("mlp")
         colour = "#2f81f7" if is_ours else faint
+        level = y(accuracy) + 5
+        if not is_ours:
+            above = level = max(level, above + LINE)
         marks += [
             E("circle", cx=f"{x(seconds):.1f}", cy=f"{y(accuracy):.1f}", r=6, fill=colour),
-            E("text", name, x=f"{x(seconds) + 11:.1f}", y=f"{y(accuracy) + 5:.1f}", fill=colour if is_ours else ink),
+            E("text", name, x=f"{x(seconds) + 11:.1f}", y=f"{level:.1f}", fill=colour if is_ours else ink),
         ]
     svg = E("svg", marks, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 720 340", font_family="sans-serif")
     svg.set("font-size", "15")

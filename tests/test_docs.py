@@ -6,9 +6,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
+from mlp_cli.config import Config
+from mlp_cli.data.datasets import load_dataset
+from mlp_cli.export.page import page
+from mlp_cli.model.checkpoint import load_checkpoint
+from mlp_cli.model.find import find_model
+from mlp_cli.model.measure import measure
+from mlp_cli.nn import MLP
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -59,13 +68,17 @@ def session(text):
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def without_decimals(text):
-    """Lines without what depends on the machine: seconds, and figures that follow rounding."""
-    return [re.sub(r"\d+\.\d+", "#", line) for line in text.splitlines() if line.strip()]
+def words_and_numbers(text):
+    """The lines of a text without its decimal numbers, and these."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [re.sub(r"\d+\.\d+", "#", line) for line in lines], [
+        re.findall(r"\d+\.\d+(?:%| s)?", line) for line in lines
+    ]
 
 
-def test_the_session_in_the_readme_does_what_it_shows_when_typed_in_that_order(tmp_path):
-    """Figures may differ in the last digits with the machine; all the rest is compared."""
+def test_the_session_in_the_readme_prints_what_it_shows_when_typed_in_that_order(tmp_path):
+    """Seconds depend on the machine, and so does the rounding that accuracies follow: those may differ by half a
+    point, confidences by 0.01. Everything else is compared exactly."""
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = [block for block in re.findall(r"```text\n(.*?)```", readme, re.DOTALL) if block.startswith("$ mlp")]
@@ -73,10 +86,14 @@ def test_the_session_in_the_readme_does_what_it_shows_when_typed_in_that_order(t
     assert len(commands) >= 4
     for command, shown in commands:
         run = subprocess.run(shlex.split(command), cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-        printed, lines = without_decimals(run.stdout), without_decimals(shown)
+        (printed, printed_numbers), (lines, numbers) = words_and_numbers(run.stdout), words_and_numbers(shown)
         if lines[-1] == "…":
             lines, printed = lines[:-1], printed[: len(lines) - 1]
         assert printed == lines, (command, run.stderr)
+        for number, expected in zip(chain(*printed_numbers[: len(lines)]), chain(*numbers), strict=True):
+            if not expected.endswith(" s"):
+                tolerance = 0.5 if expected.endswith("%") else 0.01
+                assert float(number.rstrip("%")) == pytest.approx(float(expected.rstrip("%")), abs=tolerance), command
 
 
 def programs():
@@ -102,6 +119,52 @@ def test_the_tables_of_speed_are_those_that_the_benchmark_wrote():
     speed = (ROOT / "docs/speed.md").read_text("utf-8")
     assert " ".join(machine.split()) in " ".join(speed.split())
     assert speed.endswith(rest)
+
+
+def test_the_readme_quotes_seconds_and_accuracies_of_the_benchmark():
+    """In its text, and in the words that stand for the chart."""
+    tables = (ROOT / "benchmarks/tables.md").read_text("utf-8")
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    for preset in ("quick", "default"):
+        row = re.search(rf"^\| \d+ % \| `mlp train {preset}` \| ([\d.]+) \| .*? \| ([\d.]+)%", tables, re.MULTILINE)
+        seconds, accuracy = map(float, row.groups())
+        assert readme.count(f"{accuracy:.1f} % in {seconds:.1f} s") == 2
+
+
+def table_rows(text, first_column):
+    """The cells of the rows of a table, by the first of them."""
+    section = text[text.index(f"| {first_column} |") :].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.splitlines()[2:]]
+    return {first: rest for first, *rest in rows}
+
+
+@pytest.mark.parametrize("model", ["mnist", "large"])
+def test_the_readme_says_how_good_the_bundled_models_are(model):
+    sizes, accuracy, _ = table_rows((ROOT / "README.md").read_text("utf-8"), "bundled model")[model]
+    checkpoint = load_checkpoint(find_model(model))
+    assert sizes == "-".join(map(str, checkpoint.network.sizes))
+    measured = measure(checkpoint, None, "test").accuracy
+    assert float(accuracy.removesuffix("%")) == pytest.approx(100 * measured, abs=0.011)  # an image is 0.01 points
+
+
+def test_the_documents_know_the_number_of_parameters():
+    parameters = f"{MLP([784, 128, 64, 10]).parameters.flat.size:,}"
+    for document in ("README.md", "docs/derivation.md", "docs/training.md"):
+        assert f"{parameters} " in " ".join((ROOT / document).read_text("utf-8").split()), document
+
+
+def test_the_documents_know_the_size_of_the_drawing_page():
+    text = " ".join((ROOT / "docs/elsewhere.md").read_text("utf-8").split())
+    small, large = map(float, re.search(r"Its size is ([\d.]+) MB with .*? ([\d.]+) MB with", text).groups())
+    assert [small, large] == [
+        round(len(page(load_checkpoint(find_model(model)))) / 1e6, digits)
+        for model, digits in (("mnist", 1), ("large", 0))
+    ]
+
+
+def test_the_documents_know_how_many_images_validation_holds_out():
+    text = " ".join((ROOT / "docs/configuration.md").read_text("utf-8").split())
+    assert f"{Config().training.validation:,} of the {len(load_dataset('train')):,}" in text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
