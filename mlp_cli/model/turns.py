@@ -23,13 +23,13 @@ def surest(page: Page, read: Callable[[Page], Rows]) -> Rows:
     least = max(SURE, _sureness(best) + MARGIN)
     if least > 1:
         return best
-    is_level = _is_level(best)
+    runs_down = _run_along(best, 1)
     for quarters in (1, 3, 2):
         try:
             rows = read(Page(np.ascontiguousarray(np.rot90(page.pixels, quarters)), page.scale))
         except ImageError:
             continue
-        may_be = sum(map(len, rows)) >= MANY if quarters == 2 else _is_level(rows) and not is_level
+        may_be = sum(map(len, rows)) >= MANY if quarters == 2 else runs_down and _run_along(rows, 0)
         if may_be and _sureness(rows) >= least:
             best, least = [[_turned_back(stretch, page, quarters) for stretch in row] for row in rows], _sureness(rows)
     return best
@@ -41,17 +41,18 @@ def _sureness(rows: Rows) -> float:
     return sum(confidences) / max(1, len(confidences))
 
 
-def _is_level(rows: Rows) -> bool:
-    """Whether lines of writing run from left to right: most marks have their nearest neighbour beside them."""
+def _run_along(rows: Rows, axis: int) -> bool:
+    """Whether lines of writing run across (`axis` 0) or down a page (1): there most marks have their nearest
+    neighbour. A single mark, such as a letter, makes no line."""
     boxes = np.array([stretch.digit.box for row in rows for stretch in row if not stretch.sign])
     if len(boxes) < 2:
         return False
     centres = boxes[:, :2] + boxes[:, 2:]
     away = np.abs(centres[:, None] - centres)  # (n, n, 2)
-    distance = np.hypot(*away.transpose(2, 0, 1))
+    distance = np.hypot(away[..., 0], away[..., 1])
     np.fill_diagonal(distance, np.inf)
-    across, down = away[np.arange(len(away)), distance.argmin(axis=1)].T
-    return bool(np.mean(across > down) > 0.5)
+    nearest = away[np.arange(len(away)), distance.argmin(axis=1)]  # (n, 2)
+    return bool(np.mean(nearest[:, axis] > nearest[:, 1 - axis]) > 0.5)
 
 
 def _turned_back(stretch: Stretch, page: Page, quarters: int) -> Stretch:
