@@ -37,7 +37,7 @@ def test_plain_is_the_derivation_and_nothing_else():
     assert (training.optimizer, training.schedule, training.weight_decay) == ("sgd", "constant", 0)
 
 
-def test_defaults_give_way_to_the_file_that_to_assignments_and_those_to_options(file):
+def test_options_override_assignments_which_override_the_file_and_defaults(file):
     path = file("[training]\nepochs = 3\nbatch_size = 7\nlearning_rate = 0.5")
     training = load_config(path, ["training.batch_size=8", "training.learning_rate=0.25"], epochs=5).training
     assert (training.momentum, training.epochs, training.batch_size, training.learning_rate) == (0.9, 5, 8, 0.25)
@@ -86,7 +86,7 @@ def test_a_wrong_assignment_is_named_with_what_is_allowed(assignment, message):
     assert str(caught.value).startswith(f"--set {cut(assignment)}: ")
 
 
-def test_a_wrong_option_is_blamed_not_the_file():
+def test_an_error_names_the_wrong_option_not_the_file():
     with pytest.raises(ConfigError, match=r"^--epochs: training\.epochs = -3"):
         load_config(epochs=-3)
 
@@ -111,12 +111,12 @@ def test_an_unknown_preset_is_an_error_with_a_guess():
         load_config("qick")
 
 
-def test_a_list_without_brackets_is_told_how_it_is_written():
+def test_a_list_without_brackets_gets_a_hint():
     with pytest.raises(ConfigError, match=r"; did you mean 'network.hidden=\[128, 64\]'\?$"):
         load_config("default", ["network.hidden=128, 64"])
 
 
-def test_files_that_are_no_text_are_errors(tmp_path):
+def test_configuration_files_that_are_not_text_are_errors(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "binary.toml")

@@ -48,7 +48,7 @@ def definitions(path):
     return found
 
 
-def test_the_document_was_read():
+def test_the_derivation_was_parsed():
     assert {path.split("/")[0] for path, _ in NAMES} == {"mlp_cli", "tests"}
     assert len(QUOTES) == DOCUMENT.count("```python") > 0
     assert len(OUTPUTS) == DOCUMENT.count("```text\n$") == 2

@@ -12,7 +12,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
-def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(write, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(write, tmp_path, monkeypatch):
     path = tmp_path / "file"
     if write is replace_file:
         replace_file(path, b"old")
@@ -53,7 +53,7 @@ def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
-def test_a_new_file_never_takes_the_place_of_one_that_came_meanwhile(tmp_path, monkeypatch):
+def test_a_new_file_never_replaces_one_that_appeared_meanwhile(tmp_path, monkeypatch):
     path, link = tmp_path / "file", os.link
 
     def late(part, place):
@@ -117,7 +117,7 @@ def test_the_parts_of_a_run_are_known_by_their_names(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_a_folder_is_there_when_all_of_it_is(tmp_path):
+def test_a_folder_appears_only_when_it_is_complete(tmp_path):
     with new_folder(tmp_path / "a" / "b") as folder:
         (folder / "file").touch()
         assert not (tmp_path / "a" / "b").exists()
@@ -138,7 +138,7 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "link"])
-def test_a_folder_takes_the_place_of_nothing_not_even_of_an_empty_folder(tmp_path, what):
+def test_a_new_folder_replaces_nothing_not_even_an_empty_folder(tmp_path, what):
     place = tmp_path / "place"
     come = {"folder": place.mkdir, "file": place.touch, "link": lambda: place.symlink_to("nowhere")}
     with pytest.raises(FileExistsError):
@@ -174,7 +174,7 @@ def test_a_disk_that_fills_up_where_there_are_no_links_leaves_no_file(tmp_path, 
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "name", "large"])
-def test_only_files_of_an_honest_size_are_read(tmp_path, kind):
+def test_files_above_their_size_limit_are_not_read(tmp_path, kind):
     path, why = tmp_path / "file", "a pipe or a device"
     if kind == "pipe":
         os.mkfifo(path)

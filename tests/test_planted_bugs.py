@@ -93,7 +93,7 @@ BUGS = {
     ),
     "validation of the network in training": (
         "training/loop.py", "network, chunks = state.for_use(),", "network, chunks = state.network,",
-        "training/test_loop.py::test_what_is_validated_is_the_network_that_is_kept",
+        "training/test_loop.py::test_the_saved_network_is_the_validated_one",
     ),
     "warps at full strength again in every epoch": (
         "training/loop.py", "functools.partial(plan.strength, state.epoch,", "functools.partial(plan.strength, 0,",
@@ -105,7 +105,7 @@ BUGS = {
     ),
     "no flush": (
         "training/state.py", "self.optimizer.flush()", "pass",
-        "training/test_loop.py::test_what_the_optimiser_has_nearly_forgotten_is_flushed_every_64_steps",
+        "training/test_loop.py::test_the_optimiser_state_is_flushed_every_64_steps",
     ),
     "a loss of a billion is no divergence": (
         "training/loop.py", "DIVERGED = 100", "DIVERGED = 1e9",

@@ -40,7 +40,7 @@ def test_eval_uses_mnist_when_there_is_no_run(mlp):
     assert json.loads(result.out)["accuracy"] >= MODELS["mnist"][0]
 
 
-def test_predict_uses_mnist_and_large_where_it_is_named(mlp):
+def test_predict_uses_mnist_and_large_if_named(mlp):
     image = load_mnist("test").images[0].reshape(28, 28)
     Image.fromarray(np.pad(255 - image, 40, constant_values=255)).save("seven.png")
     for options, name in ((), "mnist"), (("--model", "large"), "large"):
@@ -49,14 +49,14 @@ def test_predict_uses_mnist_and_large_where_it_is_named(mlp):
         assert f"model: {BUNDLED[name]}" in result.err
 
 
-def test_it_reads_the_test_set_and_refuses_half_a_percent_of_it_at_most(name, mlp):
+def test_a_bundled_model_reads_the_test_set_and_refuses_at_most_half_a_percent(name, mlp):
     values = json.loads(mlp("eval", name, "--json").out)
     assert values["accuracy"] >= MODELS[name][0]
     assert 0 < values["refused"] <= 50
     assert values["accuracy_answered"] > values["accuracy"]
 
 
-def test_it_is_of_the_size_and_the_preset_that_the_documents_say(name):
+def test_a_bundled_model_has_its_documented_size_and_preset(name):
     _, size, preset = MODELS[name]
     assert BUNDLED[name].stat().st_size <= size
     facts = json.loads(BUNDLED[name].with_suffix(".json").read_text("utf-8"))
@@ -68,7 +68,7 @@ def test_it_is_of_the_size_and_the_preset_that_the_documents_say(name):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.painter.__name__.strip("_"))
-def test_it_refuses_pictures_of_no_digit_of_every_kind(kind, reader, monkeypatch):
+def test_a_bundled_model_refuses_every_kind_of_nondigit(kind, reader, monkeypatch):
     """Others than those of its training: the seed is another."""
     monkeypatch.setattr(painting, "KINDS", (Kind(kind.painter, 1),))
     pictures = nondigits(300, np.random.default_rng(12345), load_mnist("test").images)
@@ -76,13 +76,13 @@ def test_it_refuses_pictures_of_no_digit_of_every_kind(kind, reader, monkeypatch
 
 
 @pytest.mark.parametrize("width", [1.6, 2.5, 4, 5.5])
-def test_it_reads_strokes_of_any_width(width, reader, test_set):
+def test_a_bundled_model_reads_strokes_of_any_width(width, reader, test_set):
     images = np.array([redraw(image.reshape(28, 28), width) for image in test_set.images[:500]])
     assert (reader.probabilities(images).argmax(axis=1) == test_set.labels[:500]).mean() >= 0.96
 
 
 @pytest.mark.parametrize("digit", WRITTEN)
-def test_it_reads_forms_of_digits_that_mnist_hardly_has(digit, reader):
+def test_a_bundled_model_reads_forms_of_digits_that_mnist_hardly_has(digit, reader):
     rng = np.random.default_rng(12345)
     images = np.array([write(digit, rng) for _ in range(300)])
     assert (reader.probabilities(images).argmax(axis=1) == digit).mean() >= 0.95

@@ -47,7 +47,7 @@ CLOSED, FULL = (">&-", "is closed"), (">/dev/full", "no space left on device")
         ("--version", *FULL),
     ],
 )
-def test_a_result_that_cannot_be_printed_is_an_error_that_says_so(train, data, tmp_path, command, stdout, why):
+def test_a_result_that_cannot_be_printed_is_an_error(train, data, tmp_path, command, stdout, why):
     if "run" in command:
         train("run", "--quiet")
     result = shell(f"{MLP} {command.format(data=data)} {stdout}", tmp_path)
@@ -63,7 +63,7 @@ def test_the_exit_code_of_an_error_does_not_depend_on_stderr(tmp_path):
     assert codes == [2, 2, 2]
 
 
-def test_no_file_takes_the_number_of_a_stream_that_is_closed(data, tmp_path):
+def test_no_file_gets_the_descriptor_of_a_closed_standard_stream(data, tmp_path):
     """Else whatever a library writes to stderr lands in a checkpoint."""
     code = (
         "import os; from mlp_cli.cli import console; console.occupy_descriptors();"
@@ -74,23 +74,23 @@ def test_no_file_takes_the_number_of_a_stream_that_is_closed(data, tmp_path):
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_a_line_on_stderr_has_no_control_sequences_and_an_end(capsys):
+def test_a_line_on_stderr_has_no_control_sequences_and_a_limited_length(capsys):
     console.note(f"mlp: {NASTY}", "x" * 100_000)
     assert capsys.readouterr().err == f"mlp: {SAFE}\n{'x' * 666}…{'x' * 333}\n"
 
 
-def test_a_line_on_stdout_keeps_its_tabs_and_nothing_else_that_would_not_show(capsys):
+def test_a_line_on_stdout_keeps_tabs_and_escapes_other_invisible_characters(capsys):
     console.tell(f"{NASTY}\t7")
     assert capsys.readouterr().out == f"{SAFE}\t7\n"
 
 
-def test_a_styled_line_keeps_its_colours_alone(capsys, monkeypatch):
+def test_a_styled_line_keeps_its_colours_and_no_other_control_sequence(capsys, monkeypatch):
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda *args, **options: False)
     console.tell("\x1b[31mred\x1b[0m \x1b[2J\x1b]0;title\x07", styled=True)
     assert capsys.readouterr().out == "\x1b[31mred\x1b[0m \\x1b[2J\\x1b]0;title\\x07\n"
 
 
-def test_a_closed_stdout_loses_a_result_and_a_closed_stderr_a_note(monkeypatch):
+def test_a_closed_stdout_is_an_error_and_a_closed_stderr_is_not(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     console.note("gone")
@@ -131,7 +131,7 @@ def test_the_console_is_the_only_way_to_the_terminal(path):
     assert found == []
 
 
-def test_a_way_around_the_console_would_be_found(tmp_path):
+def test_the_search_for_ways_around_the_console_finds_one(tmp_path):
     (tmp_path / "new.py").write_text("import sys, click\nclick.echo(1)\nprint(2)\nsys.stdout.write('3')\n")
     assert len(list(calls(tmp_path / "new.py", PRINTERS))) == 3
 

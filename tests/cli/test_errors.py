@@ -195,7 +195,7 @@ def test_bad_pictures(mlp, tmp_path, what):
     assert_one_line(mlp("trace", "--model", "run", "picture.png", "--label", "1"), 1, "picture.png: ", message)
 
 
-def test_a_reader_that_leaves_is_no_error(data, tmp_path):
+def test_a_reader_that_closes_the_pipe_early_is_not_an_error(data, tmp_path):
     command = f"{sys.executable} -m mlp_cli --help | true"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert "Traceback" not in result.stderr

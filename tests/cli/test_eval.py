@@ -247,7 +247,7 @@ def test_nothing_is_overwritten(trained, mlp, data, option):
 
 
 @pytest.mark.parametrize("option", ["--errors", "--predictions"])
-def test_a_place_that_cannot_be_written_to_is_one_line(trained, mlp, data, option):
+def test_an_unwritable_place_is_an_error_of_one_line(trained, mlp, data, option):
     before = sorted(os.listdir())
     result = mlp("eval", "run", "--data", data, option, "run/config.toml/there")
     assert (result.code, result.out) == (2, "")
@@ -255,7 +255,7 @@ def test_a_place_that_cannot_be_written_to_is_one_line(trained, mlp, data, optio
     assert sorted(os.listdir()) == before
 
 
-def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatch):
+def test_a_folder_of_errors_is_complete_or_absent(trained, mlp, data, monkeypatch):
     def save(self, path):
         if len(os.listdir(path.parent)) == 2:
             raise OSError(28, "No space left on device", str(path))
@@ -269,7 +269,7 @@ def test_a_folder_of_errors_is_whole_or_not_there(trained, mlp, data, monkeypatc
     assert sorted(os.listdir()) == before
 
 
-def test_a_folder_of_errors_takes_the_place_of_nothing_that_came_meanwhile(trained, mlp, data, monkeypatch):
+def test_a_folder_of_errors_does_not_replace_what_appeared_meanwhile(trained, mlp, data, monkeypatch):
     save = Image.Image.save
 
     def save_late(self, path):
@@ -284,7 +284,7 @@ def test_a_folder_of_errors_takes_the_place_of_nothing_that_came_meanwhile(train
     assert not [name for name in os.listdir() if name.endswith("part")]
 
 
-def test_predictions_take_the_place_of_nothing_that_came_meanwhile(trained, mlp, data, monkeypatch):
+def test_predictions_do_not_replace_a_file_that_appeared_meanwhile(trained, mlp, data, monkeypatch):
     link = os.link
 
     def link_late(part, place):
@@ -298,7 +298,7 @@ def test_predictions_take_the_place_of_nothing_that_came_meanwhile(trained, mlp,
     assert Path("p.csv").read_text() == "of another"
 
 
-def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data):
+def test_answers_below_the_threshold_count_as_refused(trained, mlp, data):
     checkpoint = load_checkpoint("run/best.safetensors")
     plain = json.loads(mlp("eval", "run", "--data", data, "--json").out)
     assert (plain["threshold"], plain["refused"], plain["accuracy_answered"]) == (0, 0, plain["accuracy"])
@@ -321,7 +321,7 @@ def test_what_lies_below_the_threshold_is_counted_as_refused(trained, mlp, data)
     assert line in mlp("eval", "strict.safetensors", "--data", data).out.splitlines()
 
 
-def test_a_model_given_as_an_option_is_told_where_it_belongs(mlp):
+def test_a_model_given_as_an_option_gets_a_hint(mlp):
     result = mlp("eval", "--model", "mnist")
     assert (result.code, result.out) == (2, "")
     assert result.err == "mlp: MODEL is given without an option: mlp eval mnist. See mlp eval --help\n"

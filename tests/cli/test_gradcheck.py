@@ -18,7 +18,7 @@ def test_every_line_of_the_table_is_right_and_at_most_100_columns_wide(mlp):
     assert "784-6-10, along 5 random directions" in result.out
 
 
-def test_the_files_that_were_checked_are_named_and_others_here_are_not_taken_for_them(mlp):
+def test_gradcheck_names_the_files_it_checked_and_others_of_that_name_it_did_not(mlp):
     place = Path(mlp_cli.__file__).resolve().parents[1]
     names = [f"mlp_cli/nn/{name}.py" for name in ("layers", "loss", "network", "optim")]
     result = mlp("gradcheck", "--set", "network.hidden=[6]")
@@ -86,7 +86,7 @@ def test_json_is_one_object_with_the_documented_keys(mlp):
     assert (whole["sizes"], list(whole["gradients"])) == ([784, 6, 10], ["directions"])
 
 
-def test_json_of_what_is_no_number_is_json(mlp, spoilt):
+def test_json_writes_nan_as_null(mlp, spoilt):
     spoilt("layers", DA, f"{DA} * np.nan")
     result = mlp("gradcheck", "--set", "network.hidden=[6]", "--json")
     answer = json.loads(result.out, parse_constant=pytest.fail)

@@ -78,7 +78,7 @@ def test_a_model_that_was_trained_on_pictures_is_measured_on_those_that_were_hel
     assert len(set().union(*files.values())) == 198
 
 
-def test_any_other_model_is_measured_on_all_of_them(mlp, mine):
+def test_a_model_not_trained_on_the_pictures_is_measured_on_all_of_them(mlp, mine):
     result = mlp("eval", "mnist", "--data", mine, "--json")
     values = json.loads(result.out)
     assert (values["split"], values["images"], values["data"]) == ("all", 198, "mine")
@@ -129,14 +129,14 @@ def test_accuracy_is_shown_by_folder_or_by_a_column_of_the_csv_file(mlp, digits,
     assert (result.code, result.err.splitlines()[-1][:42]) == (2, "mlp: --by foot: the data has no columns. S")
 
 
-def test_a_run_on_pictures_goes_on_to_the_byte(mlp, mine, trained):
+def test_a_resumed_run_on_pictures_ends_in_the_same_bytes(mlp, mine, trained):
     mlp("train", BASE, "--data", mine, "--epochs", 2, *SMALL, "--set", "training.schedule='constant'", "--out", "short")
     mlp("train", BASE, "--data", mine, "--epochs", 3, *SMALL, "--set", "training.schedule='constant'", "--out", "long")
     assert mlp("train", "--resume", "short", "--epochs", 3, "--quiet").code == 0
     assert Path("short/last.safetensors").read_bytes() == Path("long/last.safetensors").read_bytes()
 
 
-def test_a_run_does_not_go_on_with_other_pictures(mlp, mine, trained, digits, tmp_path):
+def test_a_run_cannot_be_resumed_with_other_pictures(mlp, mine, trained, digits, tmp_path):
     shutil.copytree(mine, tmp_path / "more")
     shutil.copytree(trained, "run")
     for number in range(200, 220):
@@ -151,7 +151,7 @@ def test_a_report_measures_a_run_on_pictures(mlp, mine, trained):
     assert (result.code, result.out) == (0, "report.html\n")
 
 
-def test_labels_that_the_model_does_not_know_are_one_line(mlp, digits, tmp_path):
+def test_labels_unknown_to_the_model_are_an_error_of_one_line(mlp, digits, tmp_path):
     saved(digits[0][0], tmp_path / "animals/cat/x.png")
     result = mlp("eval", "mnist", "--data", "animals")
     problem = "animals/cat/x.png is labelled cat; the classes are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
@@ -199,7 +199,7 @@ def test_what_a_network_was_ever_trained_on_is_remembered(mlp, mine, trained):
     assert json.loads(mlp("eval", "run", "--data", mine, "--json").out)["split"] == "test"
 
 
-def test_two_sources_are_mixed_and_the_run_goes_on_with_both(mlp, mine, trained):
+def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained):
     args = ("--init", "mnist", "--data", "mnist", "--data", f"{mine}=0.25", "--set", "training.learning_rate=0.01")
     assert mlp("train", "quick", *args, "--epochs", 1, "--quiet", "--out", "run").code == 0
     facts = json.loads(Path("run/run.json").read_text("utf-8"))
@@ -222,7 +222,7 @@ def test_two_sources_are_mixed_and_the_run_goes_on_with_both(mlp, mine, trained)
         (["--init", "four", "--data", "mnist"], "the bundled MNIST: has images of 28×28 pixels, but .* takes 8×8"),
     ],
 )
-def test_what_init_cannot_begin_with_is_one_line(mlp, data, train, args, problem, tmp_path):
+def test_init_with_an_unsuitable_model_is_an_error_of_one_line(mlp, data, train, args, problem, tmp_path):
     shutil.copytree(data, tmp_path / "small")
     train("four", "--epochs", "1")
     result = mlp("train", "quick", *args)

@@ -98,7 +98,7 @@ def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
     assert "mlp: empty: has no readable pictures" in result.err
 
 
-def test_a_folder_of_folders_is_told_of_r(mlp, model, pictures):
+def test_a_folder_of_folders_gets_a_hint_at_r(mlp, model, pictures):
     result = mlp("predict", "--model", model, pictures.parent)
     assert (result.code, result.out) == (1, f"{pictures.parent}\t-\t-\n")
     assert f"mlp: {pictures.parent}: has pictures only in folders inside it; use -r" in result.err
@@ -122,7 +122,7 @@ def test_standard_input_is_a_picture_too(model, mnist):
     assert result.stdout.startswith(b"-\t2\t")
 
 
-def test_the_model_that_was_chosen_is_said_on_stderr(mlp, model, pictures):
+def test_stderr_names_the_chosen_model(mlp, model, pictures):
     result = mlp("predict", "--model", model, pictures / "000.png")
     assert result.err.startswith(f"model: {model / 'best.safetensors'} (validation accuracy ")
 
@@ -226,7 +226,7 @@ def test_below_the_threshold_there_is_no_answer_but_a_reason(mlp, model, least):
     assert (result.code, result.out.split("\t")[1]) == (0, str(np.argmax(answer["probabilities"])))
 
 
-def test_of_several_digits_only_those_below_the_threshold_are_left_open(mlp, model, form):
+def test_split_refuses_only_the_digits_below_the_threshold(mlp, model, form):
     def digits(*args):
         answer = json.loads(mlp("predict", "--model", model, "--split", "--json", *args, form).out)
         return [digit["digit"] for digit in answer["digits"]], [digit["confidence"] for digit in answer["digits"]]
@@ -242,7 +242,7 @@ def test_of_several_digits_only_those_below_the_threshold_are_left_open(mlp, mod
     assert (result.code, "form.png: 2 of 5 marks have no answer, the first at " in result.err) == (1, True)
 
 
-def test_what_is_no_single_digit_is_refused_with_the_reason(mlp, form, tmp_path):
+def test_pictures_without_a_single_digit_are_refused_with_a_reason(mlp, form, tmp_path):
     Image.new("L", (300, 200), 235).save(tmp_path / "blank.png")
     marks = np.full((600, 600), 235, np.uint8)
     for y in range(20, 580, 40):
@@ -262,7 +262,7 @@ def test_what_is_no_single_digit_is_refused_with_the_reason(mlp, form, tmp_path)
     assert [line for line in result.err.splitlines() if line.startswith("mlp: ")] == [f"mlp: {r}" for r in reasons]
 
 
-def test_folders_are_read_by_name_and_with_r_those_within(mlp, tmp_path, seven):
+def test_folders_are_read_in_order_of_names_and_with_r_their_subfolders(mlp, tmp_path, seven):
     for name in ("d/b.png", "d/a.PNG", "d/z/c.png", "d/y/e/d.png", "d/.hidden.png", "d/.git/f.png", "d/notes.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +279,7 @@ def test_folders_are_read_by_name_and_with_r_those_within(mlp, tmp_path, seven):
     assert paths("d/z", seven, "d") == ["d/z/c.png", seven, "d/a.PNG", "d/b.png"]
 
 
-def test_a_folder_s_heic_pictures_are_not_passed_over_and_its_pdf_is(mlp, tmp_path):
+def test_a_folder_is_searched_for_heic_pictures_and_not_for_pdf_files(mlp, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d/IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     (tmp_path / "d/a.pdf").write_bytes(b"%PDF-1.4")
@@ -354,7 +354,7 @@ def test_show_is_in_greys_on_a_terminal_unless_no_color(mlp, seven, monkeypatch,
     assert line == ("▄▀" if no_color else grey)
 
 
-def test_show_of_what_cannot_be_read_is_its_line(mlp):
+def test_show_prints_only_the_line_of_an_unreadable_picture(mlp):
     assert read(mlp, "--show", "none.png").out.strip() == "none.png\t-\t-"
 
 
@@ -397,7 +397,7 @@ def test_a_full_disk_leaves_no_folder_of_prepared_pictures(mlp, seven, monkeypat
     assert (len(saved), sorted(os.listdir())) == (2, before)
 
 
-def test_prepared_pictures_take_the_place_of_nothing_that_came_meanwhile(mlp, seven, monkeypatch):
+def test_prepared_pictures_do_not_replace_what_appeared_meanwhile(mlp, seven, monkeypatch):
     save = Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda *args: (os.makedirs("seen", exist_ok=True), save(*args)))
     before = sorted(os.listdir())
@@ -440,7 +440,7 @@ def test_options_that_do_not_go_together_are_refused(mlp, args):
 
 
 @pytest.mark.parametrize(("err", "out", "bar"), [(True, False, True), (False, False, False), (True, True, False)])
-def test_there_is_a_bar_only_on_a_terminal_that_the_answers_do_not_go_to(
+def test_the_bar_appears_only_on_a_terminal_that_does_not_show_the_answers(
     mlp, model, pictures, monkeypatch, err, out, bar
 ):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: err, raising=False)

@@ -199,7 +199,7 @@ def test_each_unit_of_the_first_layer_is_a_picture_of_its_weights(page, made):
     assert norms == sorted(norms, reverse=True)
 
 
-def test_warps_are_shown_where_there_were_any(page, train, mlp, data):
+def test_augmented_images_are_shown_only_if_the_run_had_augmentation(page, train, mlp, data):
     (figure,) = page.all("div", style="--columns:4", **{"class": "tiles warps"})[:1]
     start = page.elements.index(figure)
     images = [picture(e["src"])[:, :, 3] for e in page.elements[start:] if e["tag"] == "img" and e["class"] == "ink"]
@@ -216,12 +216,12 @@ def test_warps_are_shown_where_there_were_any(page, train, mlp, data):
     assert "warped" not in source
 
 
-def test_hashes_are_cut_and_whole_when_pointed_at(page, made):
+def test_hashes_are_cut_and_have_their_whole_as_a_tooltip(page, made):
     hashes = json.loads((made / "run/run.json").read_text("utf-8"))["data"]["sha256"]
     assert [(e["text"], e["title"]) for e in page.all("code")] == [(f"{h[:16]}…", h) for h in hashes.values()]
 
 
-def test_it_is_said_how_many_units_are_shown(page, train, mlp):
+def test_the_report_says_how_many_units_it_shows(page, train, mlp):
     (told,) = (e["aria-label"] for e in page.all("div", **{"class": "tiles weights"}))
     assert "8 by 8 pixels, strongest first: " in told
     train("wide", "--set", "network.hidden=[130]", "--epochs", "1")
@@ -229,7 +229,7 @@ def test_it_is_said_how_many_units_are_shown(page, train, mlp):
     assert "8 by 8 pixels, the 128 strongest of 130: " in Page("wide/report.html").source
 
 
-def test_curves_are_told_in_numbers(page, made):
+def test_curves_are_described_in_numbers(page, made):
     labels = [element["aria-label"] for element in page.all("svg", role="img")]
     rows = [row.split(",") for row in (made / "run/metrics.csv").read_text().splitlines()[1:]]
     losses, accuracies = [float(row[6]) for row in rows], [float(row[7]) for row in rows]
@@ -283,7 +283,7 @@ def test_the_curves_go_through_the_epochs(page, made):
 @pytest.mark.parametrize(
     ("figure", "scale"), [(0, np.log), (1, lambda percent: -np.log(100 - percent)), (2, lambda rate: rate)]
 )
-def test_what_is_written_at_an_axis_is_where_it_belongs(page, made, figure, scale):
+def test_labels_of_an_axis_are_at_their_values(page, made, figure, scale):
     _, _, _, rate, _, _, val_loss, val_accuracy, _ = metrics(made / "run")
     thick, _ = lines(page, "var(--run-0)")
     written, heights = np.transpose(ticks(page, figure, "y"))
@@ -395,7 +395,7 @@ def test_a_network_without_hidden_layers_that_makes_no_mistakes(train, mlp, data
     assert "There are none." in page.source
 
 
-def test_a_report_is_replaced_by_an_equal_one_and_nothing_else_is(mlp, run):
+def test_a_report_replaces_an_older_one_and_no_other_file(mlp, run):
     before = Path("run/report.html").read_bytes()
     os.utime("run/report.html", (0, 0))
     result = mlp("report", run)
@@ -415,7 +415,7 @@ def test_a_report_is_replaced_by_an_equal_one_and_nothing_else_is(mlp, run):
 
 
 @pytest.mark.parametrize("late", ["mine", '<meta name="generator" content="mlp report">'])
-def test_a_report_replaces_another_that_came_meanwhile_and_nothing_else(mlp, run, monkeypatch, late):
+def test_a_report_replaces_a_report_that_appeared_meanwhile_and_no_other_file(mlp, run, monkeypatch, late):
     link = os.link
 
     def link_late(part, place):
@@ -431,7 +431,7 @@ def test_a_report_replaces_another_that_came_meanwhile_and_nothing_else(mlp, run
     assert not [name for name in os.listdir() if "mlp-part" in name]
 
 
-def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(mlp, run):
+def test_a_pipe_at_the_place_of_a_report_does_not_block(mlp, run):
     os.mkfifo("pipe")
     assert "pipe: exists already and is not a report" in mlp("report", run, "--out", "pipe").err
 
@@ -448,7 +448,7 @@ def test_a_pipe_in_the_place_of_a_report_is_not_waited_for(mlp, run):
         ([], "Missing argument 'RUN...'"),
     ],
 )
-def test_what_is_missing_is_one_clear_line(mlp, run, args, part):
+def test_anything_missing_is_an_error_of_one_line(mlp, run, args, part):
     before = sorted(os.listdir())
     result = mlp("report", *args)
     assert (result.code, result.out) == (2, "")
@@ -466,7 +466,7 @@ def test_a_damaged_run_is_one_clear_line(mlp, run, name):
     assert line.startswith(f"mlp: run/{name}: ")
 
 
-def test_data_that_has_moved_is_said_and_can_be_named(train, mlp, data, tmp_path):
+def test_moved_data_is_an_error_and_can_be_named_with_data(train, mlp, data, tmp_path):
     folder = tmp_path / "here"
     shutil.copytree(data, folder)
     train("run", "--data", folder)

@@ -166,13 +166,13 @@ def test_a_damaged_run_is_one_clear_line(train, mlp, name, content):
     assert line.startswith(("mlp: run", f"mlp: {path}"))
 
 
-def test_resume_of_what_is_no_run(mlp, tmp_path):
+def test_resume_of_a_directory_that_is_not_a_run_is_an_error(mlp, tmp_path):
     for name in ("nowhere", tmp_path):
         result = mlp("train", "--resume", name)
         assert (result.code, "is not a run directory" in result.err) == (2, True)
 
 
-def test_patience_ends_a_run_that_has_not_improved_for_so_many_epochs(train):
+def test_patience_ends_a_run_that_has_stopped_improving(train):
     result = train("run", "--epochs", "500", "--set", "training.patience=3", "--json", "--quiet")
     accuracies = [float(row.split(",")[7]) for row in Path("run/metrics.csv").read_text().splitlines()[1:]]
     improved = accuracies.index(max(accuracies)) + 1  # the first of equals: to be as good again is no improvement
@@ -180,7 +180,7 @@ def test_patience_ends_a_run_that_has_not_improved_for_so_many_epochs(train):
     assert len(accuracies) > 4
 
 
-def test_a_run_that_patience_ended_says_so_and_goes_on_without_it(train, mlp):
+def test_a_run_ended_by_patience_says_so_and_can_be_extended_without_it(train, mlp):
     train("run", "--epochs", "500", "--set", "training.patience=3", "--quiet")
     before = {name: Path("run", name).read_bytes() for name in RUN_FILES}
     result = mlp("train", "--resume", "run", "--epochs", "600")
@@ -195,7 +195,7 @@ def test_a_run_that_patience_ended_says_so_and_goes_on_without_it(train, mlp):
     assert len(Path("run/metrics.csv").read_text().splitlines()) == done + 3
 
 
-def test_a_run_that_stopped_in_an_epoch_is_not_cut_back_into_it(train, mlp, monkeypatch):
+def test_a_run_stopped_within_an_epoch_cannot_be_shortened_to_fewer_epochs(train, mlp, monkeypatch):
     save = Run.save
 
     def save_and_crash(run, state):

@@ -57,7 +57,7 @@ def test_each_run_is_a_line_with_what_was_done_and_how_well(mlp, runs):
     assert {"seed=3", "epochs=2", "hidden=[8]", "batch_size=32", "validation=100"} <= set(rows[0])
 
 
-def test_a_run_of_a_preset_is_said_to_be_one_and_of_another_what_differs(mlp, data):
+def test_a_run_is_listed_with_its_preset_and_the_keys_that_differ(mlp, data):
     small = ["--data", data, "--set", "training.validation=100", "--epochs", "0"]
     mlp("train", "quick", *small)
     mlp("train", "plain", *small, "--set", "network.activation=tanh")
@@ -105,7 +105,7 @@ def test_json_has_the_documented_keys(mlp, runs):
     ]  # fmt: skip
 
 
-def test_a_run_that_goes_on_is_running_and_one_that_was_killed_is_not(train, mlp):
+def test_a_run_in_training_is_listed_as_running_and_a_killed_one_is_not(train, mlp):
     fcntl = pytest.importorskip("fcntl")
     train("runs/1")
     set_facts("runs/1", outcome="running")
@@ -133,7 +133,7 @@ def test_a_damaged_run_is_a_line_that_says_so_among_the_others(mlp, runs, name, 
     assert path.name in result.out.splitlines()[2]
 
 
-def test_a_run_that_cannot_be_tested_says_why_and_the_others_are(mlp, runs, data, tmp_path):
+def test_a_run_that_cannot_be_tested_says_why_and_the_others_are_tested(mlp, runs, data, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(data, elsewhere)
     set_facts("runs/10", data={"directory": str(elsewhere)})

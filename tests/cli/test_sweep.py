@@ -174,7 +174,7 @@ def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
     assert are_those_of_train("out", trained)
 
 
-def test_a_run_that_was_cut_goes_on_from_its_last_checkpoint(sweep, mlp, data, trained):
+def test_a_killed_run_of_a_sweep_continues_from_its_last_checkpoint(sweep, mlp, data, trained):
     sweep("--out", "out")
     run = Path("out/1-learning_rate=0.1-seed1")
     config = load_config(run / "config.toml")
@@ -277,7 +277,7 @@ def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
         (("--minutes", "0"), "--minutes"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_line(mlp, in_process, args, message):
+def test_impossible_requests_are_an_error_of_one_line(mlp, in_process, args, message):
     result = mlp("sweep", BASE, *args) if "--resume" not in args else mlp("sweep", *args)
     assert (result.code, result.out) == (2, "")
     assert message in result.err.splitlines()[-1]

@@ -63,7 +63,7 @@ def test_the_resolved_configuration_is_written_and_can_be_fed_back(train, mlp, d
     assert Path("run/last.safetensors").read_bytes() == Path("again/last.safetensors").read_bytes()
 
 
-def test_run_json_tells_what_a_result_depends_on(train, data):
+def test_run_json_records_everything_the_result_depends_on(train, data):
     train("run", "--threads", "1")
     facts = json.loads(Path("run/run.json").read_text())
     assert facts["outcome"] == "finished"
@@ -137,7 +137,7 @@ def test_a_signal_stops_at_the_next_step_and_saves(tmp_path, data, number, code)
     assert json.loads((tmp_path / "run/run.json").read_text())["outcome"] == "stopped"
 
 
-def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch, tmp_path):
+def test_slow_preparations_are_announced(mlp, monkeypatch, tmp_path):
     write_data(tmp_path, *blobs(100, seed=1, k=10, side=28))
     monkeypatch.setattr(examples, "POOL", 10)
     monkeypatch.setattr(strokes, "second_forms", lambda images, labels, rng: images)
@@ -150,7 +150,7 @@ def test_what_takes_seconds_before_the_first_step_is_told(mlp, monkeypatch, tmp_
     assert "drawing" not in mlp("train", "plain", *small, "--out", "plain").err
 
 
-def test_data_that_are_not_digits_are_told_to_have_neither(mlp, data):
+def test_data_other_than_digits_get_neither_strokes_nor_nondigits(mlp, data):
     small = ["--set", "training.validation=100", "--epochs", "0", "--data", data]
     result = mlp("train", "plain", "--set", "augmentation.strokes=0.5", *small)
     assert result.code == 0

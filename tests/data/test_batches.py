@@ -62,7 +62,7 @@ def test_examples_are_shuffled_not_only_batches(dataset):
     assert first[0] != set(range(10, 26))
 
 
-def test_the_order_is_the_generator_s(dataset):
+def test_the_order_of_examples_comes_from_the_generator(dataset):
     for (_, one), (_, same) in zip(epoch(dataset), epoch(dataset), strict=True):
         assert (one == same).all()
     assert (epoch(dataset, seed=1)[0][1] != epoch(dataset, seed=2)[0][1]).any()
@@ -89,7 +89,7 @@ def test_only_chosen_examples_are_in_an_epoch_and_each_part_says_which_they_are(
         assert (part.rows == part.labels).all()
 
 
-def test_pictures_of_no_digit_are_said_to_be_none_of_the_examples_and_are_never_left_out():
+def test_nondigits_have_index_minus_one_and_are_never_left_out():
     images, n = np.arange(40_000, dtype=np.uint8)[:, None], 30_000
     pool = Examples(images, np.where(np.arange(40_000) < 10_000, 1, 2), np.arange(500), nondigits=100)
     assert n == POOL

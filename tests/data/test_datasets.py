@@ -17,7 +17,7 @@ def mnist_test():
     return load_dataset("test")
 
 
-def test_mnist_is_inside(mnist_test):
+def test_the_bundled_mnist_is_complete(mnist_test):
     assert (mnist_test.name, mnist_test.classes, mnist_test.image_shape) == ("MNIST", tuple("0123456789"), (28, 28))
     assert mnist_test.images.shape == (10_000, 784)
     assert mnist_test.images.dtype == np.uint8
@@ -26,14 +26,14 @@ def test_mnist_is_inside(mnist_test):
     assert mnist_test.labels[:5].tolist() == [7, 2, 1, 0, 4]
 
 
-def test_the_training_files_of_mnist_are_inside():
+def test_the_bundled_mnist_has_its_training_files():
     train = load_dataset("train")
     assert train.images.shape == (60_000, 784)
     assert train.images.nbytes == 47_040_000  # bytes, not floats
     assert train.images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
 
 
-def test_the_bundled_files_have_the_contents_that_are_written_down_for_them():
+def test_the_bundled_files_have_their_recorded_hashes():
     files = sorted(datasets.MNIST_DIRECTORY.glob("*.gz"))
     found = {
         hashlib.sha256(file.read_bytes()).hexdigest(): datasets.sha256_of(
@@ -44,7 +44,7 @@ def test_the_bundled_files_have_the_contents_that_are_written_down_for_them():
     assert found == datasets.PACKED
 
 
-def test_a_damaged_mnist_inside_is_noticed(tmp_path, monkeypatch):
+def test_a_damaged_bundled_mnist_is_an_error(tmp_path, monkeypatch):
     shutil.copytree(datasets.MNIST_DIRECTORY, tmp_path / "mnist")
     path = tmp_path / "mnist" / "t10k-images-idx3-ubyte.gz"
     content = bytearray(gzip.decompress(path.read_bytes()))

@@ -26,7 +26,7 @@ def made(dataset, strokes=0.0, nondigits=0.0, seed=1):
     return Examples.made(dataset, INDICES, strokes, nondigits, np.random.default_rng(seed))
 
 
-def test_without_either_they_are_the_images_of_the_data_set_themselves(dataset):
+def test_without_strokes_and_nondigits_examples_are_the_data_set_itself(dataset):
     examples = made(dataset)
     assert examples.images is dataset.images
     assert sorted(examples.order(np.random.default_rng(0))[0]) == list(INDICES)
@@ -79,7 +79,7 @@ def rng():
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((28, 28), tuple("abcdefghij")), ((14, 56), tuple("0123456789"))])
-def test_data_that_are_not_digits_in_the_form_of_mnist_have_neither(dataset, shape, classes):
+def test_data_other_than_digits_in_mnist_form_have_no_strokes_and_no_nondigits(dataset, shape, classes):
     other = Dataset("clothes", dataset.images, dataset.labels, shape, classes, {})
     assert made(other, strokes=0.5, nondigits=0.5).images is dataset.images
     assert len(made(other, strokes=0.5, nondigits=0.5)) == 300

@@ -119,7 +119,7 @@ def test_a_csv_file_labels_the_pictures_beside_it_and_its_other_columns_are_kept
         assert dataset.pictures[1].file == str(tmp_path / "two.png")
 
 
-def test_of_several_csv_files_labels_csv_is_taken(sorted_by_class, tmp_path):
+def test_labels_csv_is_preferred_among_several_csv_files(sorted_by_class, tmp_path):
     (tmp_path / "x.png").write_bytes(next((sorted_by_class / "4").glob("*.png")).read_bytes())
     write_csv(tmp_path / "a.csv", "file,label\nx.png,1\n")
     write_csv(tmp_path / "b.csv", "file,label\nx.png,2\n")
@@ -146,7 +146,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(sorted_by_class, tmp_pa
     ]
 
 
-def test_a_fault_in_one_picture_does_not_end_the_others(sorted_by_class, monkeypatch):
+def test_an_error_in_one_picture_leaves_the_others(sorted_by_class, monkeypatch):
     def faulty(page):
         if page.levels.mean() > 40:
             raise RuntimeError("oh")
@@ -175,7 +175,7 @@ def test_a_fault_in_one_picture_does_not_end_the_others(sorted_by_class, monkeyp
         ({"2/x.png": b""}, "{path}/2/x.png is labelled 2; the classes are 0, 1"),
     ],
 )
-def test_a_place_without_usable_pictures_is_one_clear_line(tmp_path, files, problem):
+def test_a_folder_without_usable_pictures_is_an_error_of_one_line(tmp_path, files, problem):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)

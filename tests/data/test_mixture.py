@@ -38,7 +38,7 @@ def shares_of(dataset, indices):
     ("suffixes", "expected"),
     [(("", ""), [0.5, 0.5]), (("", "=0.2"), [0.8, 0.2]), (("=3", "=1"), [0.75, 0.25]), (("=0.9", ""), [0.9, 0.1])],
 )
-def test_each_source_has_equal_say_or_its_share(places, suffixes, expected):
+def test_sources_are_mixed_equally_or_by_their_shares(places, suffixes, expected):
     where = [f"{places / name}{suffix}" for name, suffix in zip(("many", "few"), suffixes, strict=True)]
     dataset = load_dataset("train", where)
     assert (len(dataset), dataset.name, dataset.classes) == (360, "many + few", tuple("0123"))
@@ -55,7 +55,7 @@ def test_every_image_comes_in_and_none_is_both_trained_on_and_held_out(places):
     assert sorted(set(times[times > 0])) == [6, 7]
 
 
-def test_what_is_held_out_of_a_source_is_what_is_held_out_of_it_alone(places):
+def test_a_mixed_source_holds_out_the_same_images_as_alone(places):
     alone = load_dataset("train", places / "few").split(15, 3)[1]
     held_out = load_dataset("train", [str(places / "many"), str(places / "few")]).split(15, 3)[1]
     assert set(held_out[held_out >= 300] - 300) == set(alone)
@@ -110,6 +110,6 @@ def test_places_are_kept_so_that_they_mean_the_same_everywhere(places, monkeypat
         ),
     ],
 )
-def test_sources_that_do_not_fit_together_are_one_clear_line(places, data, where, problem):
+def test_sources_that_do_not_fit_together_are_an_error_of_one_line(places, data, where, problem):
     with pytest.raises(DataError, match=problem):
         load_dataset("train", [each.format(places, data) for each in where])

@@ -51,7 +51,7 @@ def test_no_font_gives_a_glyph_that_looks_like_a_digit():
         assert not set(FONTS[name]) & set("OoDlIijSsZzBbgqy1234567890"), name
 
 
-def test_a_slim_picture_is_taken_for_what_could_be_a_1():
+def test_a_slim_picture_counts_as_similar_to_a_1():
     canvas = np.zeros((40, 40), np.uint8)
     canvas[5:35, 18:22] = 255
     assert module._is_slim(canvas)

@@ -25,7 +25,7 @@ def warped(images, strengths, groups=1, seed=0, shape=SHAPE, strength=1.0):
 
 
 @pytest.mark.parametrize("groups", [1, 3, 64])
-def test_no_warp_is_the_identity_to_the_bit(images, groups):
+def test_a_warp_of_zero_strength_is_the_identity_to_the_bit(images, groups):
     np.testing.assert_array_equal(warped(images, Strengths(), groups), images)
     np.testing.assert_array_equal(warped(images, ALL, groups, strength=0.0), images)
 

@@ -245,7 +245,7 @@ def test_another_class_can_be_chosen_and_the_command_for_trace_follows(browser, 
     assert browser.text("command") == "mlp trace drawing.png --label 7"
 
 
-def test_what_is_below_the_threshold_is_no_digit(browser, shipped):
+def test_an_answer_below_the_threshold_is_shown_as_refused(browser, shipped):
     star = [[(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)], [(0.1, 0.5), (0.9, 0.5)], [(0.5, 0.1), (0.5, 0.9)]]
     browser.open(shipped)
     confidence = []

@@ -93,7 +93,7 @@ def test_the_example_of_the_documentation_runs(mlp):
     assert (found["digit"].shape, found["probabilities"].shape) == ((1,), (1, 10))
 
 
-def test_no_images_are_no_answers(shipped_session):
+def test_an_empty_batch_gives_no_answers(shipped_session):
     digit, probabilities = shipped_session.run(None, {"image": np.zeros((0, 28, 28), np.uint8)})
     assert (digit.shape, digit.dtype, probabilities.shape, probabilities.dtype) == ((0,), np.int64, (0, 10), np.float32)
 

@@ -113,7 +113,7 @@ def test_a_page_of_a_run_names_it_in_the_command_for_trace(mlp, train):
         (["export"], "Missing argument '[MODEL] FILE'"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_line(mlp, args, part):
+def test_impossible_requests_are_an_error_of_one_line(mlp, args, part):
     for name in ("there.html", "there.onnx"):
         Path(name).write_text("mine")
     os.mkdir("folder")
@@ -145,5 +145,5 @@ def test_without_a_display_draw_says_where_the_page_lies(mlp, monkeypatch, tmp_p
     assert "opened in the browser" in result.err
 
 
-def test_the_template_lies_in_the_package():
+def test_the_package_contains_the_page_template():
     assert (Path(mlp_cli.__file__).parent / "export" / "page.html").is_file()

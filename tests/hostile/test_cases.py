@@ -211,12 +211,12 @@ def test_weights_that_overflow_are_an_error_and_not_a_warning(mlp, data, run):
     assert None in [quantity["norm"] for quantity in quantities]
 
 
-def test_a_width_of_nothing_is_refused(mlp):
+def test_images_of_zero_width_are_refused(mlp):
     error = one_line(mlp("train", "--set", "augmentation.smoothness=5e-324", "--set", "augmentation.elastic=1"))
     assert "augmentation.smoothness = 5e-324: must be a number at least 0.01" in error
 
 
-def test_an_image_of_no_height_and_any_width_is_no_image(tmp_path):
+def test_images_of_zero_height_are_refused(tmp_path):
     (tmp_path / "images").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1))
     with pytest.raises(DataError, match="images: has no images"):
         read_idx(tmp_path / "images", dimensions=3)
@@ -343,7 +343,7 @@ def test_a_pipe_for_a_file_is_not_waited_for(mlp, tmp_path, file):
             assert mlp(*command).code in (1, 2)
 
 
-def test_metrics_of_another_seed_are_not_taken_for_those_of_the_run(mlp, train, run):
+def test_metrics_of_another_seed_are_not_accepted(mlp, train, run):
     train("other", "--seed", "7", "--quiet")
     good = Path("run/metrics.csv").read_bytes()
     Path("run/metrics.csv").write_bytes(Path("other/metrics.csv").read_bytes())
@@ -434,7 +434,7 @@ def test_a_full_disk_loses_nothing_of_a_training(room, train, mlp):
     assert len(set(done)) == 2
 
 
-def test_a_full_disk_loses_nothing_of_a_run_that_goes_on(room, train, mlp):
+def test_a_full_disk_loses_nothing_of_a_resumed_run(room, train, mlp):
     train("whole")
     train("start", "--epochs", "0")
     shutil.copytree("start", "run")
@@ -458,7 +458,7 @@ def test_a_full_disk_loses_nothing_of_a_run_that_goes_on(room, train, mlp):
     ],
     ids=lambda value: value[1] if value[0] == "report" else value[-2][2:] if isinstance(value, list) else "",
 )
-def test_a_full_disk_leaves_all_of_a_result_or_nothing(room, train, mlp, data, command, made):
+def test_a_full_disk_leaves_a_complete_result_or_none(room, train, mlp, data, command, made):
     train("run", "--quiet")
     for number in range(1, 4):
         Image.fromarray(np.uint8(np.where(np.eye(60) > 0, 20, 235))).save(f"{number}.png")

@@ -36,7 +36,7 @@ def test_a_checkpoint_comes_back_as_it_was(file):
     assert checkpoint.tensors.keys() == {"W1", "b1", "W2", "b2", "optimizer.velocity"}
 
 
-def test_an_average_without_the_parameters_in_training_is_of_an_earlier_mlp(file):
+def test_an_average_without_training_parameters_is_reported_as_written_by_an_earlier_mlp(file):
     file.write_bytes(to_bytes(network(), METADATA, {"average": np.zeros_like(network().parameters.flat)}))
     with pytest.raises(ModelError, match=r"best\.safetensors: was written by an earlier mlp"):
         load_checkpoint(file)

@@ -23,7 +23,7 @@ def _run(name, age, epochs=1):
     return directory
 
 
-def test_latest_is_the_run_that_started_last_and_so_is_no_name_at_all():
+def test_latest_and_no_name_at_all_mean_the_run_that_started_last():
     _run("runs/009", age=50)
     newest = _run("runs/mine", age=10)
     _run("runs/010", age=30)
@@ -55,6 +55,6 @@ def test_a_run_directory_means_its_best_and_a_file_itself():
     assert str(find_model("some.safetensors")) == "some.safetensors"
 
 
-def test_a_directory_that_is_no_run_is_an_error(tmp_path):
+def test_a_directory_that_is_not_a_run_is_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"has no best\.safetensors"):
         find_model(tmp_path)

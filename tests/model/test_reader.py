@@ -81,7 +81,7 @@ def test_rows_are_answered_as_mlp_predict_does(mlp, reader, mnist, tmp_path):
         assert digit == {key: json.loads(json.dumps(getattr(answer, key))) for key in digit}
 
 
-def test_errors_have_the_words_of_mlp_predict(mlp, reader, tmp_path):
+def test_reader_errors_have_the_messages_of_mlp_predict(mlp, reader, tmp_path):
     Image.new("L", (60, 40), 230).save(tmp_path / "blank.png")
     (tmp_path / "text.png").write_text("text")
     for name in ("blank.png", "text.png", "none.png"):
@@ -93,7 +93,7 @@ def test_errors_have_the_words_of_mlp_predict(mlp, reader, tmp_path):
         reader.read((tmp_path / "blank.png").read_bytes())
 
 
-def test_what_is_no_picture_is_a_type_or_value_error(reader):
+def test_objects_other_than_pictures_raise_type_or_value_errors(reader):
     with pytest.raises(TypeError, match="not int"):
         reader.read(7)
     for array in (np.zeros((28, 28)), np.zeros(784, np.uint8), np.zeros((2, 28, 28), np.uint8), np.zeros((0, 5), "u1")):
@@ -148,7 +148,7 @@ def test_the_reason_never_rounds_the_confidence_up_to_the_threshold(tmp_path):
     assert reader._judged(digit, y).reason == "does not look like a digit: best guess 1 with confidence 0.99"
 
 
-def test_the_ink_can_be_said_to_be_darker_than_the_paper(drawing):
+def test_inverted_says_that_the_ink_is_darker_than_the_paper(drawing):
     assert mlp_cli.load(inverted=True).read(drawing) == mlp_cli.load().read(drawing)
     assert mlp_cli.load().read(drawing).inverted
     wrong = next(mlp_cli.load(inverted=False).readings(drawing))
@@ -166,7 +166,7 @@ def test_the_ink_can_be_said_to_be_darker_than_the_paper(drawing):
     ],
     ids=["memory", "unforeseen"],
 )
-def test_whatever_goes_wrong_with_one_picture_is_its_line_alone(mlp, monkeypatch, mnist, tmp_path, error, words):
+def test_an_error_in_one_picture_does_not_affect_the_others(mlp, monkeypatch, mnist, tmp_path, error, words):
     prepare = module.prepare
 
     def failing(page, inverted):

@@ -33,13 +33,13 @@ def test_no_other_temperature_has_a_lower_cross_entropy():
         assert cross_entropy(calibrated(log_y, other), labels).mean() >= loss - 1e-7
 
 
-def test_where_all_is_right_or_all_is_wrong_the_temperature_stays_within_its_bounds():
+def test_the_temperature_stays_within_its_bounds_if_all_answers_are_right_or_wrong():
     log_y = log_softmax(np.array([[5.0, 0.0], [0.0, 5.0]]))
     assert fit_temperature(log_y, np.array([0, 1])) == pytest.approx(LOWEST, rel=0.01)
     assert fit_temperature(log_y, np.array([1, 0])) == pytest.approx(HIGHEST, rel=0.01)
 
 
-def test_the_threshold_refuses_three_answers_of_a_thousand():
+def test_the_threshold_refuses_three_answers_in_a_thousand():
     confidence = np.linspace(0.4, 0.999, 1000)
     log_y = np.log(np.stack([confidence, 1 - confidence], axis=1)[np.random.default_rng(0).permutation(1000)])
     below = np.exp(log_y).max(axis=1) < fit_threshold(log_y)

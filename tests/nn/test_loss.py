@@ -77,7 +77,7 @@ def test_any_distribution_may_be_learned(z):
     assert relative_error(cross_entropy_dz(log_softmax(z), y), numerical) <= 1e-7
 
 
-def test_labels_and_the_rows_they_stand_for_are_the_same(z):
+def test_integer_labels_and_one_hot_rows_give_the_same_loss_and_gradient(z):
     log_y, rows = log_softmax(z), label_rows(z.shape[1], dtype=np.float64)[LABELS]
     np.testing.assert_allclose(cross_entropy(log_y, rows), cross_entropy(log_y, LABELS), rtol=1e-15)
     np.testing.assert_allclose(cross_entropy_dz(log_y, rows), cross_entropy_dz(log_y, LABELS), rtol=1e-15, atol=1e-16)
@@ -90,7 +90,7 @@ def test_label_smoothing_spreads_its_share_evenly_and_no_class_has_one_kth_of_ea
     np.testing.assert_allclose(label_rows(4, smoothing=0.2), expected, rtol=1e-6)
 
 
-def test_what_is_of_no_class_is_learned_where_all_logits_are_equal():
+def test_the_loss_of_a_picture_of_no_class_is_least_at_equal_logits():
     y = label_rows(4)[[4, 4]]
     dz = cross_entropy_dz(log_softmax(np.array([[0.0, 0, 0, 0], [9, 0, 0, 0]])), y)
     assert (dz[0] == 0).all()

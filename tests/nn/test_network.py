@@ -63,7 +63,7 @@ def test_the_gradient_of_a_batch_is_the_mean_of_the_gradients_of_its_examples():
     np.testing.assert_allclose(model.gradients(x, labels).flat, np.mean(single, axis=0), rtol=1e-12, atol=1e-15)
 
 
-def test_forward_and_backward_are_the_notes_computed_example_by_example():
+def test_forward_and_backward_equal_plain_loops_over_the_examples():
     """The derivation with one-hot rows and plain loops, one example at a time: an independent witness."""
     model = network([5, 4, 3, 3])
     x, labels = batch(6, 5, 3)

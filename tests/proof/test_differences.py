@@ -32,7 +32,7 @@ def test_the_largest_error_comes_with_its_index():
     assert largest_error(2.0, 1.0) == (0.5, ())
 
 
-def test_no_number_is_an_error_and_no_agreement():
+def test_nan_is_never_an_agreement():
     assert math.isnan(relative_error([math.nan, 1.0], [1.0, 1.0]))
     assert largest_error([1.0, math.nan], [1.0, 1.0])[1] == (1,)
 

@@ -244,7 +244,7 @@ def test_the_entry_of_the_largest_error_is_named(spoilt):
         ("np.matmul(dz, None)", "matmul"),
     ],
 )
-def test_no_number_another_shape_and_an_exception_are_wrong_too(spoilt, wrong, problem):
+def test_nan_a_wrong_shape_and_an_exception_count_as_wrong(spoilt, wrong, problem):
     gradcheck = spoilt("layers", "matmul(dz, W.T, out=out)", wrong)
     (row,) = [row for row in gradcheck.check_formulas() if row.code == "layers.linear_da"]
     assert math.isnan(row.result.error)

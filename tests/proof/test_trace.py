@@ -36,7 +36,7 @@ def test_the_gradients_of_one_example_are_those_of_training_to_the_bit(mnist):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [[], [32], [128, 64], [20, 20, 20]])
-def test_so_they_are_with_every_activation_and_depth(activation, hidden, mnist):
+def test_trace_gives_the_training_gradients_for_every_activation_and_depth(activation, hidden, mnist):
     network = MLP([784, *hidden, 10], activation, np.random.default_rng(0))
     for i in range(10):
         x, labels = to_inputs(mnist.images[i : i + 1]), mnist.labels[i : i + 1]
@@ -44,7 +44,7 @@ def test_so_they_are_with_every_activation_and_depth(activation, hidden, mnist):
         assert traced_gradients(network, x, labels).tobytes() == expected.tobytes()
 
 
-def test_in_float64_they_are_those_of_the_network(mnist):
+def test_trace_in_float64_gives_the_gradients_of_the_network(mnist):
     network = MLP([784, 128, 64, 10], "relu", np.random.default_rng(0), np.float64)
     x, labels = mnist.images[:1] / 255, mnist.labels[:1]
     traced = traced_gradients(network, x, labels)

@@ -58,7 +58,7 @@ def looked_at(tmp_path):
     os.close(descriptor)
 
 
-def test_a_directory_that_somebody_looks_at_is_not_taken_for_one_in_training(looked_at):
+def test_looking_at_a_directory_does_not_make_it_seem_in_training(looked_at):
     assert is_locked(looked_at[0]) is False
 
 

@@ -50,7 +50,7 @@ def test_an_interval_is_as_wide_as_the_noise_of_all_settings_at_least():
     assert behind(wide, narrow, noise=noise).high == pytest.approx(0.5 + 2.2281 * math.sqrt(0.5 / 2), abs=1e-4)
 
 
-def test_two_seeds_of_a_dozen_settings_tell_a_large_difference():
+def test_two_seeds_of_a_dozen_settings_suffice_for_a_large_difference():
     rng = np.random.default_rng(0)
     good, bad = ({seed: mean + rng.normal(0, 0.001) for seed in range(2)} for mean in (0.98, 0.11))
     others = {number: {seed: 0.979 + rng.normal(0, 0.001) for seed in range(2)} for number in range(3, 13)}

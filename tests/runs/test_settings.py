@@ -56,7 +56,7 @@ def test_the_settings_are_the_product_of_configurations_and_values():
     assert "6-quick_epochs=1_hidden=9-seed1" in names
 
 
-def test_a_value_that_is_the_same_for_all_is_no_part_of_the_label():
+def test_a_value_shared_by_all_settings_is_not_part_of_the_label():
     _, settings = asked(["quick"], ["training.epochs=1", "network.hidden=[[8],[9]]"])
     assert [setting.label for setting in settings] == ["hidden=[8]", "hidden=[9]"]
     assert {setting.config.training.epochs for setting in settings} == {1}
@@ -80,7 +80,7 @@ def test_a_value_that_is_the_same_for_all_is_no_part_of_the_label():
         ([], ["training.epochs=1,1"], "are the same"),
     ],
 )
-def test_what_is_not_allowed_is_one_clear_line(configs, assignments, message):
+def test_invalid_settings_are_an_error_of_one_line(configs, assignments, message):
     with pytest.raises(ConfigError) as caught:
         asked(configs, assignments)
     assert message in str(caught.value)

@@ -46,7 +46,7 @@ def test_a_step_outside_its_epoch_cannot_be_resumed(tmp_path, data, step, is_rig
             resume(tmp_path / "run")
 
 
-def test_a_run_from_before_images_were_counted_goes_on(tmp_path, data):
+def test_a_run_from_before_metrics_had_images_can_be_resumed(tmp_path, data):
     session = begin(load_config(BASE, SETTINGS), data, tmp_path / "run")
     session.run.end("stopped")
     last, metrics = tmp_path / "run" / "last.safetensors", tmp_path / "run" / "metrics.csv"

@@ -46,7 +46,7 @@ def teacher(tmp_path, dataset):
     return f'"{tmp_path / "teacher"}"'
 
 
-def test_a_student_comes_to_answer_as_its_teacher_does_at_the_temperature(tmp_path, dataset, teacher):
+def test_a_student_learns_the_probabilities_of_its_teacher_at_the_temperature(tmp_path, dataset, teacher):
     session = train(tmp_path / "run", dataset, "seed=3", "training.epochs=40", f"training.teacher={teacher}")
     images = session.data.validation.images
     network = load_checkpoint(tmp_path / "teacher/best.safetensors").network
@@ -68,7 +68,7 @@ def test_a_student_holds_out_the_images_that_its_teacher_held_out(tmp_path, data
     assert checkpoint.metadata.held_out_by == 7
 
 
-def test_a_run_with_all_of_them_is_resumed_to_the_byte(tmp_path, dataset, teacher):
+def test_a_run_with_strokes_nondigits_and_a_teacher_is_resumed_to_the_byte(tmp_path, dataset, teacher):
     everything = [
         "training.epochs=3", f"training.teacher={teacher}", "training.nondigits=0.3", "augmentation.strokes=0.5",
         "augmentation.rotation=10", "augmentation.groups=2", "training.center_inputs=true",
@@ -89,7 +89,7 @@ def test_a_run_with_all_of_them_is_resumed_to_the_byte(tmp_path, dataset, teache
         assert Path(session.run.directory, name).read_bytes() == Path(whole.run.directory, name).read_bytes()
 
 
-def test_a_run_does_not_go_on_with_another_teacher(tmp_path, dataset, teacher):
+def test_a_run_cannot_be_resumed_with_another_teacher(tmp_path, dataset, teacher):
     train(tmp_path / "run", dataset, "training.epochs=1", f"training.teacher={teacher}")
     path = tmp_path / "teacher/best.safetensors"
     path.write_bytes((tmp_path / "run/best.safetensors").read_bytes())

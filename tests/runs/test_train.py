@@ -32,7 +32,7 @@ def test_training_from_python_gives_the_bytes_of_the_program(train, data):
     assert read_facts(run.directory)["outcome"] == "finished"
 
 
-def test_errors_have_the_words_of_the_program(mlp, data):
+def test_python_errors_have_the_messages_of_the_commands(mlp, data):
     with pytest.raises(ConfigError, match="no preset of that name; did you mean quick"):
         mlp_cli.train("quik")
     Path("taken").mkdir()
@@ -64,7 +64,7 @@ def test_a_thread_other_than_the_main_one_can_train(mlp, data):
     assert len(result[0].records) == 3
 
 
-def test_a_run_whose_directory_is_moved_goes_on_writing_there(mlp, data):
+def test_a_run_whose_directory_is_moved_keeps_writing_there(mlp, data):
     session = begin(small_config(), str(data), "mine")
 
     def move(record):

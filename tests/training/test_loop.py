@@ -154,7 +154,7 @@ def test_an_exception_after_a_step_leaves_the_state_whole(data):
     assert (state.epoch, state.step) == (0, 5)
 
 
-def test_what_is_validated_is_the_network_that_is_kept(data):
+def test_the_saved_network_is_the_validated_one(data):
     """The average of the parameters after each step, with the mean image in its first bias, both worked out here."""
     settings = ["training.weight_average=0.5", "training.center_inputs=true", "training.epochs=1"]
     config, split, state = start(data, *settings)
@@ -200,7 +200,7 @@ def test_warps_shrink_from_their_part_of_the_run_to_their_share_at_its_end():
     assert plan.strength(1, 50, 50) == pytest.approx(0.5)
 
 
-def test_what_the_optimiser_has_nearly_forgotten_is_flushed_every_64_steps(data):
+def test_the_optimiser_state_is_flushed_every_64_steps(data):
     config, _, state = start(data)
     assert config.training.optimizer == "nesterov"
     velocity, none = state.optimizer.state["velocity"], Parameters(state.network.sizes)

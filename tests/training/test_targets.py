@@ -24,16 +24,16 @@ def targets(*assignments, **options):
     return Targets(4, load_config("plain", assignments).training, **options)
 
 
-def test_labels_stay_as_they_are_where_nothing_else_is_asked_for(inputs):
+def test_labels_stay_integers_unless_other_targets_are_configured(inputs):
     assert targets()(inputs, LABELS) is LABELS
 
 
-def test_smoothed_labels_are_their_rows(inputs):
+def test_smoothed_labels_become_rows_of_the_target_matrix(inputs):
     y = targets("training.label_smoothing=0.2")(inputs, LABELS)
     np.testing.assert_array_equal(y, label_rows(4, 0.2)[LABELS])
 
 
-def test_what_is_of_no_class_has_the_same_of_each_and_the_others_are_one_hot(inputs):
+def test_nondigits_have_uniform_targets_and_digits_one_hot_ones(inputs):
     y = targets("training.nondigits=0.1")(inputs, np.array([1, 4, 4, 0]))
     np.testing.assert_array_equal(y, [[0, 1, 0, 0], [0.25] * 4, [0.25] * 4, [1, 0, 0, 0]])
 

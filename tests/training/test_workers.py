@@ -84,7 +84,7 @@ def test_products_have_the_same_bytes_with_any_number_of_threads(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_what_is_made_later_is_made_once_and_by_whoever_comes_first(threads):
+def test_a_deferred_value_is_computed_once_by_the_first_thread_that_needs_it(threads):
     made = []
 
     def make():
@@ -105,7 +105,7 @@ def test_what_is_made_later_is_made_once_and_by_whoever_comes_first(threads):
     assert (made[1] is threading.current_thread()) == (threads == 1)
 
 
-def test_an_error_in_what_is_made_later_is_raised_where_it_is_needed():
+def test_an_error_in_a_deferred_value_is_raised_where_it_is_needed():
     with Workers(2) as workers:
         result = workers.later(lambda: 1 / 0)
         workers.map(lambda _: time.sleep(0.01), range(2))
