@@ -25,7 +25,7 @@ from peers import SIZES, mnist
 
 BATCH = 256
 Recipe = namedtuple("Recipe", "epochs rate warmup smoothing warps")
-RECIPES = {98: Recipe(3, 0.6, 0.3, 0.05, False), 99: Recipe(12, 0.3, 0.1, 0.0, True)}
+RECIPES = {98: Recipe(3, 0.6, 0.3, 0.05, False), 99: Recipe(14, 0.3, 0.1, 0.0, True)}
 
 
 def torch(target, threads):
