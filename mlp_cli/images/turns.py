@@ -15,16 +15,19 @@ SURE = 0.9  # of a digit read with that confidence no other position is tried
 MARGIN = 0.2  # of confidence, by which a turned digit must be surer than the one that stands as it was written
 
 
-def surer(digit: Digit, confidence: float, confidences: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> Digit:
-    """The Digit, read with this confidence, or turned, if `confidences` (of images (n, 28, 28) -> (n,)) say so.
+def surer(digit: Digit, confidence: float, probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> Digit:
+    """The Digit, read with this confidence, or turned, if `probabilities` (of images (n, 28, 28) -> (n, k)) say so.
 
-    For answers, not for refusals: of nine positions of a letter one or another nearly always looks like a digit.
+    All positions in which the network is surer must say the same. For answers, not for refusals: of nine positions of a
+    letter one or another nearly always looks like a digit.
     """
     if digit.levels is None or confidence >= SURE:
         return digit
     others = [turned(digit, degrees) for degrees in DEGREES]
-    found = confidences(np.stack([other.image for other in others]))
-    return others[int(found.argmax())] if found.max() >= confidence + MARGIN else digit
+    found = probabilities(np.stack([other.image for other in others]))
+    is_surer = found.max(axis=1) >= confidence + MARGIN
+    is_one = len({*found[is_surer].argmax(axis=1)}) == 1
+    return others[int(found.max(axis=1).argmax())] if is_one else digit
 
 
 def turned(digit: Digit, degrees: float) -> Digit:

@@ -157,7 +157,7 @@ class Reader:
             return answer  # what looks like no digit would look like one in one position or another
         from mlp_cli.images.turns import surer
 
-        best = surer(digit, answer.confidence, lambda images: self.probabilities(images).max(axis=1))
+        best = surer(digit, answer.confidence, self.probabilities)
         return answer if best is digit else self._answers([best])[0]
 
     def _rows(self, page: Page) -> list[list[Answer]]:

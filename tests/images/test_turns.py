@@ -14,8 +14,12 @@ def seven():
 
 
 def likes(*confident):
-    """A network that has 0.9 for the position of so many degrees, each with its own, and 0.1 for the others."""
-    return lambda images: np.array([dict(confident).get(degrees, 0.1) for degrees in DEGREES])
+    """A network that reads a class with that confidence when turned by so many degrees, and else 0 with 0.1."""
+    y = np.full((len(DEGREES), 10), 0.0)
+    y[:, 0] = 0.1
+    for degrees, confidence, k in confident:
+        y[DEGREES.index(degrees), k] = confidence
+    return lambda images: y
 
 
 @pytest.mark.parametrize("quarters", [1, -1])
@@ -30,7 +34,7 @@ def test_turned_by_a_quarter_is_the_digit_of_the_page_turned_back(seven, quarter
 
 def test_a_digit_is_turned_if_the_network_is_surer_by_a_margin_and_that_is_said(seven):
     digit = prepare(Page(seven))
-    best = surer(digit, 0.6, likes((-90, 0.95), (20, 0.85)))
+    best = surer(digit, 0.6, likes((-90, 0.95, 7), (20, 0.85, 7), (30, 0.75, 4)))
     assert "turned by -90°" in best.actions
     np.testing.assert_array_equal(best.image, turned(digit, -90).image)
 
@@ -38,9 +42,14 @@ def test_a_digit_is_turned_if_the_network_is_surer_by_a_margin_and_that_is_said(
 @pytest.mark.parametrize(("upright", "other"), [(0.6, 0.79), (0.75, 0.94), (0.9, 1.0), (0.99, 1.0)])
 def test_upright_is_preferred(seven, upright, other):
     digit = prepare(Page(seven))
-    assert surer(digit, upright, likes((90, other))) is digit
+    assert surer(digit, upright, likes((90, other, 7))) is digit
 
 
 def test_an_mnist_image_is_never_turned():
     digit = prepare(Page(load_mnist("test").images[0].reshape(28, 28)))
-    assert surer(digit, 0.3, likes((90, 1.0))) is digit
+    assert surer(digit, 0.3, likes((90, 1.0, 7))) is digit
+
+
+def test_positions_that_contradict_each_other_turn_nothing(seven):
+    digit = prepare(Page(seven))
+    assert surer(digit, 0.6, likes((-20, 0.85, 4), (20, 0.95, 7))) is digit
