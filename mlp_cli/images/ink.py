@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 POLARITY_SIDE, PAPER_SIDE, COLOUR_SIDE = 28, 48, 96
 WINDOWS = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the page; no stroke is wider than the last
 PLATEAU = 1.1
+BORDER = 0.6  # of a drawing's border has the level of its paper
 STRONG = 0.4  # of the strongest contrast: more than a shadow makes
 LEAST_CONTRAST = 24 / 255  # between paper and ink; the noise of a blank photo has less
 NOISE = 4.0  # standard deviations of the paper that ink must stand out by
@@ -33,9 +34,15 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
 
     `inverted` says whether the ink is darker than the paper; None is to see.
     """
-    inverted = is_dark_ink(levels) if inverted is None else inverted
+    plain = _plain_paper(levels)
+    is_dark = is_dark_ink(levels, plain)
+    inverted = is_dark if inverted is None else inverted
     light = ~levels if inverted else levels
-    paper = _paper(light)
+    if plain is None:
+        paper = _paper(light)
+    else:  # of a polarity that is said, and is not seen, the paper is what else there is
+        level = light.min() if inverted != is_dark else ~plain if is_dark else plain
+        paper = np.full(light.shape, level, np.float32)
     # Ink takes the same share of the light in a shadow as beside it, so contrast counts against what there was to take.
     contrast = np.clip((light.astype(np.float32) - paper) / np.maximum(255 - paper, 32), 0, 1)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
@@ -69,10 +76,21 @@ def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.transform(pixels, np.array([[*best, 127.5 - centre]]))  # as steep as any channel, so noise stays small
 
 
-def is_dark_ink(levels: NDArray[np.uint8]) -> bool:
+def _plain_paper(levels: NDArray[np.uint8]) -> np.uint8 | None:
+    """The level of the paper of a drawing, which has no shadows: the most common, if half of the page or more of its
+    border has it; else None."""
+    counts = cv2.calcHist([levels], [0], None, [256], [0, 256])
+    level = np.uint8(counts.argmax())
+    border = np.concatenate([levels[[0, -1]].ravel(), levels[:, [0, -1]].ravel()])
+    return level if counts.max() >= levels.size / 2 or np.mean(border == level) >= BORDER else None
+
+
+def is_dark_ink(levels: NDArray[np.uint8], plain: np.uint8 | None = None) -> bool:
     """Whether the ink is darker than the paper: ink is the smaller part of a page, so that grey levels are skewed
     towards it; and so is, where the light is uneven, their difference from the median around."""
     small = thumbnail(levels, POLARITY_SIDE)
+    if plain is not None:
+        return bool(((small.astype(np.float64) - plain) ** 3).sum() < 0)
     around = cv2.medianBlur(small, _window(small.shape, 1 / 3)).astype(np.float64)
     return bool(_skewness(small.astype(np.float64)) + _skewness(small - around) < 0)
 
@@ -121,11 +139,7 @@ def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The paper without its ink, light on dark, with its shadows: an opening of the page, seen from afar.
 
     A stroke disappears in a window wider than it, and yet wider ones find little more. Of these the smallest follows
-    the edges of shadows best. A drawing has no shadows: its paper is of one level.
-    """
-    counts = cv2.calcHist([light], [0], None, [256], [0, 256]).ravel()
-    if counts.max() >= light.size / 2:
-        return np.full(light.shape, counts.argmax(), np.float32)
+    the edges of shadows best."""
     levels = thumbnail(light, PAPER_SIDE).astype(np.float32)
     papers = [_opened(levels, window) for window in sorted({_window(levels.shape, share) for share in WINDOWS})]
     strong = (levels - papers[-1]).max() * STRONG

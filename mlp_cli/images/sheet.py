@@ -13,6 +13,7 @@ from mlp_cli.images.ink import grey, thumbnail
 
 WORKING_SIDE = 1200  # pixels; on larger pages digits have more detail than is of use
 SIDE = 240  # of the thumbnail that sheets are looked for on
+LEAST_SIDE = 64  # pixels of a picture that sheets are looked for in
 GAP = 4  # grey levels between a sheet and what it lies on, in what they have of one another's noise
 MOST_SHEETS = 4  # that are looked at
 LEVELS = 16  # thresholds that part a sheet from what it lies on
@@ -61,6 +62,8 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     """What may be a sheet that lies on the page, the largest first: a polygon of four to six corners, of which more
     than four are cut off by the border, that is lighter or darker than what is around it."""
     height, width = page.levels.shape
+    if min(height, width) < LEAST_SIDE:
+        return
     small = cv2.medianBlur(thumbnail(page.levels, SIDE), 5)
     scale = max(height, width) / max(small.shape)
     ordered = np.sort(small, axis=None).astype(float)[:: max(1, small.size // LEVELS)]
