@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.images.strokes import distances
+
 # A ruled line is thinner than this share of the page, this straight (height to length), and its ends are this long.
 LINE_THICKNESS = 0.02
 SLOPE = 0.05
@@ -19,6 +21,7 @@ FRAME_COVER = 0.85
 # A ring is at least this share of the page, holds a mark of at least this share of its own side, and is seen in at
 # least this share of the directions from there.
 RING_SIDE, RING_HOLDS, RING_COVER = 0.1, 0.4, 0.85
+FLAT = 0.25  # height to width of an underline or a dash, at most
 MOST_FRAMES = 30  # that are looked for
 
 
@@ -62,6 +65,16 @@ class Marks:
         height, width = self.labels.shape
         outermost = np.concatenate([self.box[:, :2] <= 0, self.box[:, 2:] >= (width, height)], axis=1)
         return np.asarray(outermost.any(axis=1))
+
+    def thickness(self, i: int) -> float:
+        """Of piece i, where it is thickest: twice the distance to its edge."""
+        left, top, right, bottom = self.box[i]
+        piece = np.pad(self.labels[top:bottom, left:right] == i + 1, 1)
+        return 2 * float(distances(piece).max())
+
+    def is_flat(self) -> NDArray[np.bool_]:
+        """Which pieces are much wider than they are high, as an underline or a dash: (n,)."""
+        return np.asarray(self.size[:, 1] <= FLAT * self.size[:, 0])
 
     def rings(self) -> NDArray[np.bool_]:
         """Which pieces somebody drew around others: seen from the middle of such a one, they are in every direction."""

@@ -19,7 +19,8 @@ from mlp_cli.images.strokes import weigh
 DUST = 0.08  # what is shorter is no part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
 ANOTHER = 0.5  # what is longer, and beside it, is another digit
-FLAT, UNDER = 0.25, 0.06  # of its width is an underline's height; of a digit's its distance, or it is the foot of a 1
+UNDER = 0.06  # an underline is farther away, the foot of a 1 is not
+THICKER = 2.0  # as thick as the largest piece at least, by that factor: a button or a sticker, no fragment
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
 LEAST_SIDE = 0.1  # of a sheet's shorter side, of the digit on it
 
@@ -142,9 +143,10 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
     centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
     offset = (centre - place[:2]) / (place[2:] - place[:2]) - 0.5
     at_border = marks.at_border()
-    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border, 0.5, 1) * inside
+    score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border | marks.is_flat(), 0.5, 1) * inside
     chosen = np.arange(len(marks)) == score.argmax()
     largest = marks.side[chosen][0]
+    thickness = marks.thickness(int(score.argmax()))
     allowed = inside & (~at_border | at_border[chosen])
     while True:
         gap = gaps(around(marks.box[chosen]), marks.box)
@@ -152,6 +154,8 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
         fragment = (distance <= NEAR * largest) & (marks.side >= DUST * largest)
         fragment |= (gap[:, 0] == 0) & (distance <= FAR * largest) & (marks.side >= 0.3 * largest)
         more = chosen | (fragment & allowed & ~_underlines(marks, chosen))
+        for i in np.flatnonzero(more & ~chosen).tolist():
+            more[i] = marks.thickness(i) < THICKER * thickness
         if (more == chosen).all():
             return chosen
         chosen = more
@@ -160,10 +164,8 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
 def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which pieces (n,) are flat lines below the chosen ones that begin before these and end behind them."""
     left, top, right, bottom = around(marks.box[chosen])
-    width, height = marks.size.T
-    flat = height <= FLAT * width
     below = marks.box[:, 1] >= bottom + UNDER * (bottom - top)
-    return flat & below & (marks.box[:, 0] <= left) & (marks.box[:, 2] >= right)
+    return marks.is_flat() & below & (marks.box[:, 0] <= left) & (marks.box[:, 2] >= right)
 
 
 def cut(found: Found, chosen: NDArray[np.bool_], actions: list[str]) -> Digit:

@@ -1,5 +1,6 @@
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 from pages import page as drawn
@@ -9,6 +10,7 @@ from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
+from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.rows import find_rows
 
 
@@ -151,3 +153,46 @@ def test_the_digit_is_the_one_in_the_middle_rather_than_a_larger_one_at_the_bord
     page[110:190, 145:157] = 20
     page[0:120, 0:14] = 20  # at the border
     assert prepare(Page(page)).box == (145, 110, 157, 190)
+
+
+def test_what_is_thicker_than_the_digit_is_no_fragment_of_it():
+    """A button near a 1 that is 12 pixels wide; THICKER is 2."""
+
+    def box(side):
+        page = np.full((240, 260), 240, np.uint8)
+        page[40:160, 100:112] = 20
+        page[80 : 80 + side, 122 : 122 + side] = 20
+        return prepare(Page(page)).box
+
+    assert box(18) == (100, 40, 140, 160)
+    assert box(30) == (100, 40, 112, 160)
+
+
+def test_an_underline_longer_than_the_digit_is_not_taken_for_it():
+    page = np.full((240, 300), 240, np.uint8)
+    page[50:150, 140:160] = 20
+    page[170:178, 60:240] = 20
+    assert prepare(Page(page)).box == (140, 50, 160, 150)
+
+
+def garment(*corners):
+    """A silhouette from the upper border to the lower one of 28×28 pixels, of cloth, light on black."""
+    page = cv2.fillPoly(np.zeros((28, 28), np.uint8), [np.int32(corners)], 1)
+    return page * np.random.default_rng(0).integers(150, 240, page.shape, np.uint8)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(8, 0), (19, 0), (22, 27), (15, 27), (13, 6), (11, 27), (5, 27)],  # trousers
+        [(9, 0), (18, 0), (27, 6), (24, 10), (21, 8), (21, 27), (6, 27), (6, 8), (3, 10), (0, 6)],  # a shirt
+        [(4, 0), (23, 0), (23, 27), (4, 27)],  # more than half of the picture
+    ],
+)
+def test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole(corners):
+    """Neither its inside nor the black around it is paper in a shadow, or a sheet."""
+    page = garment(*corners)
+    digit = prepare(Page(page))
+    assert not {"inverted", "sheet found"} & set(digit.actions)
+    assert digit.box == tight_box(page > 0)
+    assert ((digit.levels > 0.4) == (page[:, digit.box[0] : digit.box[2]] > 0)).mean() > 0.97
