@@ -92,7 +92,7 @@ def fit(
 
     `after_step(state, loss)` is called after every step with the mean loss of its batch. An exception from it
     stops training between two steps, with the state whole. The work is shared by `threads`, as many as there are cores
-    if None, but no more than a batch has parts; the numbers do not depend on it. Raises DivergedError as soon as a loss
+    if None, but no more than it has pieces for; the numbers do not depend on it. Raises DivergedError as soon as a loss
     is absurd.
     """
     training, plan = config.training, Plan(config)
