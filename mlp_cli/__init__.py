@@ -46,7 +46,7 @@ def train(
 
     `config` is a preset, a TOML file, a run directory or a Config; `data` a directory of data, MNIST without it; `out`
     the directory to make, the next number under runs/ without it. `after_epoch` is called with the Record of each
-    epoch. The Run has the `directory`, for `load`, and the `records`. Raises an MlpError with the words of the program.
+    epoch. The Run has the `directory`, for `load`, and the `records`. Raises MlpError.
     """
     from mlp_cli.config import Config, load_config
     from mlp_cli.runs.start import begin

@@ -11,7 +11,7 @@ IMPORTING = "<frozen importlib._bootstrap>"
 def main() -> None:
     """Run the program and exit."""
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup leaves it
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as set by nohup
     for number in numbers:
         signal.signal(number, _interrupt)
     from mlp_cli.cli import fail_of_a_bug

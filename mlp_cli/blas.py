@@ -11,7 +11,7 @@ MOST_THREADS = 4096  # that a run may ask for, and run.json may name
 
 
 def limit_threads(threads: int | None = None) -> int:
-    """Let BLAS use so many threads, DEFAULT_THREADS if None; returns their number."""
+    """Limit BLAS to `threads` threads, DEFAULT_THREADS if None. Returns their number."""
     threads = DEFAULT_THREADS if threads is None else threads
     threadpoolctl.threadpool_limits(threads, user_api="blas")
     return threads
@@ -19,7 +19,7 @@ def limit_threads(threads: int | None = None) -> int:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """A context in which BLAS uses one thread, so that equal inputs give equal bits whatever the process uses else."""
+    """A context in which BLAS uses one thread, so that equal inputs give equal bits in any process."""
     with _controller().limit(limits=1, user_api="blas"):
         yield
 

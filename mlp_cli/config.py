@@ -42,14 +42,14 @@ class TrainingConfig(_Section, frozen=True):
     "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed.
 
     `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
-    as the best; `label_smoothing`: share of the truth that is spread over all classes; `dropout`: share of the hidden
+    as the best; `label_smoothing`: share of the target that is spread over all classes; `dropout`: share of the hidden
     activations that is dropped; `skip_easy`: share of the examples with a loss below the mean that an epoch leaves out;
     `patience`: epochs without a better validation accuracy after which training stops; `checkpoint_every`: steps
-    between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the network is trained on
-    images less their mean; the one that is kept takes images as they are.
+    between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the network trains on images
+    minus their mean; the saved network takes plain images.
 
-    `nondigits`: pictures of no digit to learn from, as a share of the training images; for them every class is equally
-    wrong. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, are learned instead of labels.
+    `nondigits`: pictures of no digit to learn from, as a share of the training images; their target is
+    1/k in every class. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, replace the labels.
     These are off at 0 and "".
     """
 
@@ -78,8 +78,8 @@ class AugmentationConfig(_Section, frozen=True):
     """Random warps of the training images: see data/warps.py. All of them are off at 0.
 
     `rotation` in degrees; `scale` and `shear` as shares; `shift` and `elastic` in pixels; `smoothness` of the elastic
-    field, σ in pixels; `groups` of a minibatch, each with a warp of its own. From the part `shrink_from` of the run on,
-    the strengths go down in a line to the share `shrink_to` of them at its end.
+    field, σ in pixels; `groups` per minibatch, each with its own warp. From the part `shrink_from` of the run on, the
+    strengths decrease linearly to the share `shrink_to` at its end.
     """
 
     strokes: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -211,7 +211,7 @@ def _assign(table: Table, assignment: str) -> None:
     try:
         (value,) = _parsed(f"value = {text}").values()
     except TOML_ERRORS as error:
-        # A shell eats the quotes of network.activation="tanh", so a bare word or path is taken as a string.
+        # A shell removes the quotes of network.activation="tanh", so a bare word or path counts as a string.
         if not re.fullmatch(r"[A-Za-z./~][\w./~-]*", text):
             hint = f": {error}"
             if re.fullmatch("[0-9]+(, ?[0-9]+)+", text):

@@ -1,4 +1,4 @@
-"""What can go wrong for a person, each with one line that says what, where and what to do, and an exit code."""
+"""Errors that a user can cause. Each has one line that says what, where and what to do, and an exit code."""
 
 
 class MlpError(Exception):
@@ -24,7 +24,7 @@ class RunError(MlpError):
 
 
 class ImageError(MlpError):
-    """A picture that cannot be read, or has no digit in it. Concerns that file alone."""
+    """A picture that cannot be read, or shows no digit. Other files are not affected."""
 
     exit_code = 1
 
@@ -44,10 +44,10 @@ class StoppedError(MlpError):
 
 
 class BelowError(MlpError):
-    """A result below what --fail-under asks for."""
+    """A result below --fail-under."""
 
     exit_code = 3
 
 
 class OutputError(MlpError):
-    """A file or folder that was asked for, and that exists already or cannot be written."""
+    """An output file or folder that exists already or cannot be written."""

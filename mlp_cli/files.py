@@ -1,5 +1,5 @@
-"""Files that are whole or not there: written beside their place under a name that nobody can guess, then put into it;
-and files that are read only if they are files, and no larger than they can honestly be.
+"""Files that are complete or absent: written beside their place under a name that nobody can guess, then renamed.
+Only regular files are read, up to a size limit.
 
 The new file is opened with O_EXCL and O_NOFOLLOW, so nothing that lies in its way, a symbolic link least of all, is
 written through; its content and its directory are on the disk before the old one is gone. A kill at any moment, or a
@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 
 PART = re.compile(r"\.[0-9a-f]{16}\.mlp-(part|run)")  # "run": of the process that trains in the directory
-STALE = 3600.0  # seconds after which nobody is at work on a part any more
+STALE = 3600.0  # seconds after which no writer can still be at work on a part
 OLD = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # of directories: not on Windows
@@ -96,7 +96,7 @@ def open_file(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
-    """The content of a file. Raises OSError, also for what is no file, and for one of more than `most` bytes."""
+    """The content of a file. Raises OSError, also for pipes and devices, and for more than `most` bytes."""
     with open_file(path) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -1,7 +1,7 @@
-"""Text from a file or a name, made safe to print: the one way for it to a terminal, a page or a line of JSON.
+"""Text from files and names, made safe to print on a terminal, on a page or in a line of JSON.
 
-What would not show, such as a line break, a control sequence or a sign that turns the direction of the text, is written
-as an escape, so nobody's file can move the cursor, forge a line or hide a part of one.
+Invisible characters, such as line breaks, control sequences or marks that change the direction of text, are written as
+escapes, so that no file can move the cursor, forge a line or hide a part of one.
 """
 
 import json
@@ -12,14 +12,14 @@ LONGEST = 100  # letters of a value that are shown in a message
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with what would not show, but for the letters in `keep`, written as in Python."""
+    """The text with invisible characters, except those in `keep`, escaped as in Python."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in keep else repr(letter)[1:-1] for letter in text)
 
 
 def cut(text: str, most: int = LONGEST) -> str:
-    """The text, or where it is longer than `most` letters its beginning and its end, with an ellipsis between."""
+    """The text, or its beginning and end with an ellipsis between if it is longer than `most` letters."""
     if len(text) <= most:
         return text
     end = most // 3
@@ -27,7 +27,7 @@ def cut(text: str, most: int = LONGEST) -> str:
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON: what would not show is escaped, and a number that is not finite, which JSON lacks, is null."""
+    """One line of JSON: invisible characters are escaped, and numbers that are not finite become null."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Workers that make the runs of a sweep, by dask.distributed: processes of this machine, or a cluster that is running.
+"""Workers that make the runs of a sweep with dask.distributed: processes of this machine, or a running cluster.
 
 Dask hands out the jobs, and gives those of a worker that dies to another one.
 """
@@ -26,7 +26,7 @@ QUIET = logging.CRITICAL + 1
 
 
 class LostError(RunError):
-    """The scheduler is gone, and with it what was being made."""
+    """The scheduler is gone, and with it the unfinished runs."""
 
 
 class Cluster:
@@ -40,7 +40,7 @@ class Cluster:
         self._finished = _imported().as_completed(loop=client.loop)
 
     def __len__(self) -> int:
-        """How many runs it makes at a time, as far as is known now. Raises LostError."""
+        """How many runs the workers make at a time, at present. Raises LostError."""
         with self._or_lost():
             return sum(self._client.nthreads().values())
 
@@ -59,7 +59,7 @@ class Cluster:
                     )
 
     def submit(self, jobs: Sequence[Job], common: Common, datasets: Datasets | None = None) -> None:
-        """Have these runs made, in this order. The `datasets` travel to each worker once."""
+        """Submit these runs, in this order. The `datasets` are sent to each worker once."""
         arguments: dict[str, Any] = {"common": common}
         with self._or_lost(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large graph: that is the data set, and Dask keeps it for new workers
@@ -73,7 +73,7 @@ class Cluster:
         self._finished.update(futures)
 
     def finished(self) -> Iterator[tuple[str, Outcome]]:
-        """What has come in since the last call. Raises LostError, and UnfitError of a worker."""
+        """The Outcomes since the last call. Raises LostError, and UnfitError for a worker."""
         for future in self._finished.next_batch(block=False):
             name = self._names[future.key]
             if name not in self._futures:  # it was cancelled
@@ -87,13 +87,13 @@ class Cluster:
             yield name, outcome
 
     def cancel(self, names: Collection[str]) -> None:
-        """Have these runs not made; one that is in the making is stopped, and saved where its worker can."""
+        """Cancel these runs; a running one is stopped, and saved if its worker can."""
         futures = [self._futures.pop(name) for name in names if name in self._futures]
         with self._or_lost():
             self._client.cancel(futures)
 
     def close(self) -> None:
-        with contextlib.suppress(Exception):  # whatever it is, there is nobody left to tell
+        with contextlib.suppress(Exception):  # nobody is left to be told
             self.cancel(list(self._futures))
         with contextlib.suppress(Exception):
             self._client.close(timeout=SECONDS_TO_CLOSE)
@@ -130,7 +130,7 @@ def _outcome(future: Future) -> Outcome:
 
 @contextlib.contextmanager
 def local(jobs: int) -> Iterator[Cluster]:
-    """So many processes of this machine, which end with the context, or with this process."""
+    """`n` processes of this machine, which end with the context or with this process."""
     distributed = _imported()
     import dask
 
@@ -179,7 +179,7 @@ def remote(address: str) -> Iterator[Cluster]:
 
 
 async def _identify(distributed: Any, address: str) -> None:
-    """Raises one of several errors unless a Dask scheduler says in time that it is one."""
+    """Raises one of several errors unless a Dask scheduler identifies itself in time."""
     connection = distributed.Security().get_connection_args("client")
     async with asyncio.timeout(SECONDS_TO_CONNECT), distributed.rpc(address, connection_args=connection) as scheduler:
         identity = await scheduler.identity()
@@ -188,7 +188,7 @@ async def _identify(distributed: Any, address: str) -> None:
 
 
 def _imported() -> Any:
-    """dask.distributed, with its logs off: what matters of them is an error here."""
+    """dask.distributed, with its logs off: what matters in them is raised as an error here."""
     try:
         import distributed
     except ImportError as error:
@@ -203,8 +203,8 @@ def _imported() -> Any:
 
 @contextlib.contextmanager
 def _deaf_to_the_terminal() -> Iterator[None]:
-    """Within it, this thread and whatever thread or process it starts hear nothing of Ctrl-C and of a terminal that is
-    closed, and what was started never does: the terminal tells all its processes, and only the client is to know."""
+    """A context that hides Ctrl-C and a closing terminal from this thread and from all threads and processes it starts,
+    which never see them later either: the terminal signals all its processes, but only the client must react."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -217,7 +217,7 @@ def _deaf_to_the_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Within it, these environment variables have these values."""
+    """A context in which these environment variables have these values."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

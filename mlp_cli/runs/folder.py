@@ -42,12 +42,12 @@ LOCK_SECONDS = 1.0  # `mlp runs` asks for the lock, and has it for a moment
 Facts = dict[str, Any]  # what run.json says
 
 
-OLDER_FIELDS = [name for name in Record._fields if name != "images"]  # before the images of an epoch were counted
+OLDER_FIELDS = [name for name in Record._fields if name != "images"]  # from before epochs counted their images
 
 
 class Lock:
-    """Keeps other processes from training in a directory until it is released, or this process ends; and the
-    `descriptor` of that directory, None where there is none. Raises RunError if another process has the lock."""
+    """Keeps other processes from training in a directory until it is released or this process ends. Has the
+    `descriptor` of the directory, or None. Raises RunError if another process has the lock."""
 
     def __init__(self, directory: Path) -> None:
         self.descriptor: int | None = None
@@ -82,7 +82,7 @@ class Run:
     def __init__(
         self, directory: Path, lock: Lock, config: Config, dataset: Dataset, init: Checkpoint | None = None
     ) -> None:
-        """`init` is the checkpoint whose parameters the run begins with, if it does not draw them from its seed."""
+        """`init` is the checkpoint whose parameters the run starts from, if it does not draw them from its seed."""
         self.directory = directory
         self.config = config
         self.dataset = dataset
@@ -97,11 +97,11 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """What its epochs have taken."""
+        """The seconds that its epochs took."""
         return sum(record.seconds for record in self.records)
 
     def start(self, state: State, threads: int, command: Sequence[str], teacher_sha256: str | None = None) -> None:
-        """Write every file of a run that has not made a step yet."""
+        """Write all files of a run before its first step."""
         self.facts = {
             "outcome": "running",
             "started": now(),
@@ -127,8 +127,8 @@ class Run:
         self.save(state)
 
     def read_records(self, state: State) -> None:
-        """Read metrics.csv up to the epochs of `state`. Raises RunError if it has not those."""
-        # A run that was killed between its files may have counted an epoch that its last checkpoint has not.
+        """Read metrics.csv up to the epochs of `state`. Raises RunError if they are missing."""
+        # A run killed between two writes may have recorded an epoch that its last checkpoint lacks.
         self.records = read_metrics(self.directory)[: state.epoch]
         kept = state.progress.records_sha256
         if kept and kept != _sha256(self.records):
@@ -137,7 +137,7 @@ class Run:
             raise RunError(f"{self.directory / METRICS}: lacks rows for the {state.epoch} epochs of {LAST}")
 
     def resume(self, state: State, threads: int, command: Sequence[str]) -> None:
-        """Go on with a run whose `facts` and `records` have been read."""
+        """Continue a run whose `facts` and `records` have been read."""
         remove_parts(self.directory, self._lock.descriptor)
         resumed = {"at": now(), "step": state.step, "threads": threads, "command": list(command)}
         self.facts |= {"outcome": "running", "ended": None, "resumed": [*self.facts["resumed"], resumed]}
@@ -146,8 +146,8 @@ class Run:
         self._write_metrics()
 
     def save(self, state: State) -> None:
-        """Replace last.safetensors by the state as it is, from which training can go on. Raises DivergedError for
-        parameters that are not finite: a checkpoint of them would be of no use."""
+        """Replace last.safetensors by the current state, from which training can continue. Raises DivergedError if
+        parameters are not finite, since such a checkpoint would be useless."""
         if not np.isfinite(state.network.parameters.flat).all():
             raise DivergedError(
                 f"training diverged: parameters are no longer finite at step {state.step}; lower training.learning_rate"
@@ -155,15 +155,15 @@ class Run:
         self.write(LAST, self._checkpoint(state, for_resume=True))
 
     def record(self, record: Record, state: State) -> None:
-        """Write down an epoch that has ended: its row, the state if it is the best so far, and the last state."""
+        """Record a finished epoch: its row, the best state if it is the best so far, and the last state."""
         self.records.append(record)
         if record.epoch == state.progress.best_epoch:
             self.write(BEST, self._checkpoint(state, for_resume=False))
         self._write_metrics()
-        self.save(state)  # the last of the three, so a run that was cut between them does this epoch again
+        self.save(state)  # the last of the three, so that a run killed between them repeats this epoch
 
     def end(self, outcome: str) -> None:
-        """Write into run.json how and when the run ended, and let others train in its directory."""
+        """Record in run.json how and when the run ended, and release its directory."""
         try:
             if self.facts["outcome"] != "finished":
                 self.facts |= {"outcome": outcome, "ended": now()}
@@ -206,7 +206,7 @@ class Run:
         return msgspec.structs.replace(state.progress_to_save(), records_sha256=_sha256(self.records))
 
     def _write_facts(self) -> None:
-        msgspec.convert(self.facts, _Facts)  # what a reader would refuse is not written
+        msgspec.convert(self.facts, _Facts)  # never write what a reader would refuse
         self.write(FACTS, json.dumps(self.facts, indent=2) + "\n")
 
     def _write_metrics(self) -> None:
@@ -215,18 +215,18 @@ class Run:
 
 
 def _sha256(records: Sequence[Record]) -> str:
-    """That of the rows of metrics.csv without the seconds, which are never the same."""
+    """The sha256 of the rows of metrics.csv without the seconds, which always differ."""
     text = "".join(",".join(record._replace(seconds=0).cells()) + "\n" for record in records)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def best_record(records: Sequence[Record]) -> Record | None:
-    """That of the best epoch, of equals the latest; None if no epoch has ended."""
+    """The Record of the best epoch (the latest, if tied), or None before the first has finished."""
     return max(records, key=lambda record: (record.val_accuracy, record.epoch), default=None)
 
 
 def is_locked(directory: Path) -> bool | None:
-    """Whether a process is training in a run directory, or None where that cannot be known."""
+    """Whether a process is training in a run directory, or None if that cannot be known."""
     if sys.platform == "win32":
         return None
     descriptor = os.open(directory, os.O_RDONLY)
@@ -265,7 +265,7 @@ def make_directory(out: str | os.PathLike[str] | None = None, parent: Path = RUN
 
 
 def read_facts(directory: str | Path) -> Facts:
-    """What run.json in a run directory says. Raises RunError."""
+    """The content of run.json in a run directory. Raises RunError."""
     path = Path(directory) / FACTS
     try:
         facts: Facts = json.loads(read_file(path, MOST_FACTS))
@@ -299,7 +299,7 @@ class _Where(msgspec.Struct):
 
 
 class _Facts(msgspec.Struct):
-    """What is relied on in run.json."""
+    """The fields of run.json that mlp relies on."""
 
     outcome: str
     started: str

@@ -1,4 +1,4 @@
-"""One run of a sweep, as a worker makes it: an ordinary run directory, by the code of `mlp train`.
+"""One run of a sweep, as a worker makes it: an ordinary run directory, made by the code of `mlp train`.
 
 Where a worker sees the directory of the sweep, it trains there, and a run that another worker left goes on from its
 last checkpoint. Elsewhere it trains in a temporary directory, and the files travel back to the client.
@@ -28,15 +28,15 @@ from mlp_cli.runs.folder import best_record, is_locked, read_facts, read_metrics
 from mlp_cli.runs.train import run_to_end
 from mlp_cli.training.state import State
 
-MARKED_FILE = "sweep.toml"  # its first line has the mark by which a worker knows the sweep
-DONE = ("finished", "diverged")  # states of a run that would only end in the same way again
+MARKED_FILE = "sweep.toml"  # its first line has the mark by which a worker recognises the sweep
+DONE = ("finished", "diverged")  # states that a repeated run would end in again
 SECONDS_BETWEEN_LOOKS = 0.2  # whether a run is still wanted
 
 IsWanted = Callable[[], bool]
 
 
 class UnfitError(RunError):
-    """A worker whose runs would not be those of the client: another version, or other data."""
+    """A worker whose runs would differ from the client's: another version, or other data."""
 
 
 class Common(NamedTuple):
@@ -60,7 +60,7 @@ class Job(NamedTuple):
 
 
 class Datasets(NamedTuple):
-    """What travels to workers that cannot read the client's data."""
+    """The data, for workers that cannot read the client's files."""
 
     train: Dataset
     test: Dataset | None
@@ -82,7 +82,7 @@ class Outcome(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """What must be the same on client and workers for runs to be the same."""
+    """The versions that must agree on client and workers for equal runs."""
     return {"mlp-cli": __version__, "numpy": np.__version__}
 
 
@@ -95,7 +95,7 @@ def work(job: Job, common: Common, datasets: Datasets | None = None) -> Outcome:
     key = worker.get_current_task()
 
     def is_wanted() -> bool:
-        """Not once the client has cancelled it or is gone, or the worker is being closed."""
+        """False once the client has cancelled the run or is gone, or the worker is closing."""
         task = worker.state.tasks.get(key)
         return task is not None and task.state != "cancelled" and worker.status.name in ("running", "paused")
 
@@ -117,13 +117,13 @@ def work(job: Job, common: Common, datasets: Datasets | None = None) -> Outcome:
     except UnfitError:
         raise
     except StoppedError:
-        raise Reschedule from None  # if it is still wanted, but not here
+        raise Reschedule from None  # still wanted, but elsewhere
     except (MlpError, OSError) as error:
         return Outcome("failed", worker=str(worker.name), problem=str(error))
 
 
 def read_outcome(directory: Path) -> Outcome | None:
-    """How the run in a directory went, as far as its files say; None where there is none. Raises RunError."""
+    """How the run in a directory went, as far as its files say; None if there is none. Raises RunError."""
     if not (directory / LAST).is_file():
         return None
     facts, records = read_facts(directory), read_metrics(directory)
@@ -141,7 +141,7 @@ def read_outcome(directory: Path) -> Outcome | None:
 
 
 def sees(common: Common) -> bool:
-    """Whether this process sees the directory of the sweep, and not another one in its place."""
+    """Whether this process sees the directory of the sweep, and not another one at its path."""
     try:
         with open(Path(common.directory, MARKED_FILE), "rb") as file:
             return common.mark.encode() in file.readline()
@@ -157,12 +157,12 @@ def _check_versions(common: Common, worker: str) -> None:
 
 @functools.lru_cache(maxsize=4)
 def _load(part: Part, where: str | tuple[str, ...] | None) -> Dataset:
-    """Once per process, however many runs it makes."""
+    """Loaded once per process, for all its runs."""
     return load_dataset(part, where)
 
 
 def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: str, is_wanted: IsWanted) -> Outcome:
-    # A worker may still be in this run for a client that is gone; it notices that soon, and saves what it has.
+    # Another worker may still be training this run for a lost client; it will notice soon, and save its state.
     while directory.is_dir() and is_locked(directory) and is_wanted():
         time.sleep(SECONDS_BETWEEN_LOOKS)
     outcome = read_outcome(directory)
@@ -193,7 +193,7 @@ def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: 
 
 
 def _measured(directory: Path, test: Dataset | None) -> float | None:
-    """The accuracy of a run's best checkpoint on the test set, None where there is no such checkpoint or set."""
+    """The accuracy of a run's best checkpoint on the test set, or None without a checkpoint or a test set."""
     if test is None or not (directory / BEST).is_file():
         return None
     return measure(load_checkpoint(directory / BEST), dataset=test).accuracy

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 LEVEL = 0.95  # of intervals
-FEWEST_TO_GIVE_UP = 3  # seeds before a setting may be given up: two can agree by chance
+FEWEST_TO_GIVE_UP = 3  # seeds before a setting may be given up, since two can agree by chance
 
 
 class Spread(NamedTuple):
@@ -29,7 +29,7 @@ class Noise(NamedTuple):
 
 class Difference(NamedTuple):
     """How far a setting is behind the best in validation accuracy: the mean over the `seeds` that both have, and its
-    interval, None where the seeds are too few to tell."""
+    interval, None if there are too few seeds."""
 
     mean: float
     low: float | None
@@ -75,7 +75,7 @@ def behind(
 def behind_best(
     accuracies: Mapping[int, Mapping[int, float]], diverged: Container[int] = ()
 ) -> dict[int, Difference | None]:
-    """How far each setting but the best of `order` is behind it, with intervals that hold together.
+    """How far each setting is behind the best, the first of `order`, with simultaneous intervals.
 
     The best is chosen by the accuracies it is then compared by, so it may be any: the intervals are made for all
     k(k−1)/2 pairs. With one for each of the k−1 others, 12 equal settings over 5 seeds would seem to differ in 12 % of
@@ -110,7 +110,7 @@ def common_noise(settings: Sequence[Mapping[int, float]]) -> Noise | None:
 
 def hopeless(best: Mapping[int, float], other: Mapping[int, float]) -> Difference | None:
     """The Difference for which a setting may be given up, else None: its own interval at LEVEL, over at least
-    FEWEST_TO_GIVE_UP seeds, is behind the best. It saves time and proves nothing, since it is asked after each run."""
+    FEWEST_TO_GIVE_UP seeds, lies behind the best. It saves time but proves nothing: it is tested after each run."""
     difference = behind(best, other)
     if difference is None or difference.seeds < FEWEST_TO_GIVE_UP or not difference.is_larger_than_noise:
         return None

@@ -1,4 +1,4 @@
-"""What a sweep is asked for, on the command line or in a TOML file, and the settings and seeds that makes."""
+"""The plan of a sweep, from the command line or a TOML file: its settings and seeds."""
 
 import itertools
 import math
@@ -14,10 +14,10 @@ import msgspec
 from mlp_cli.config import Config, as_text, from_table, load_config, presets, to_table
 from mlp_cli.errors import ConfigError
 
-MOST_RUNS = 100_000  # more is a slip of the pen: the bookkeeping alone would take hours
+MOST_RUNS = 100_000  # more is a mistake: the bookkeeping alone would take hours
 MOST_SEED = 2**63 - 1
-KEYS = ("configs", "seeds", "set")  # by which a file is known to be a sweep, not a configuration
-LONGEST_NAME = 60  # of what a run's name says about its setting
+KEYS = ("configs", "seeds", "set")  # they distinguish a sweep from a configuration
+LONGEST_NAME = 60  # letters of a run's name that describe its setting
 
 Value = Any  # a TOML value
 Seed = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEED)]
@@ -32,7 +32,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(NamedTuple):
-    """A configuration of a sweep, apart from its seed: its number from 1, what of it varies, the configuration."""
+    """A configuration of a sweep without its seed: its number (from 1), the values that vary, the configuration."""
 
     number: int
     values: dict[str, Value]
@@ -40,7 +40,7 @@ class Setting(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What tells it from the other settings, short: `quick, learning_rate=0.05`."""
+        """A short description that distinguishes it from other settings: `quick, learning_rate=0.05`."""
         last = Counter(key.rpartition(".")[2] for key in self.values)
         parts = []
         for key, value in self.values.items():
@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 def asked(
     configs: Sequence[str] = (), assignments: Sequence[str] = (), seeds: str | None = None
 ) -> tuple[Asked, list[Setting]]:
-    """What the command line asks for, and its settings.
+    """The plan on the command line, and its settings.
 
     Instead of configurations, `configs` may name one file that describes a sweep; `assignments` and `seeds` then take
     the place of what it says.
@@ -110,7 +110,7 @@ def parse_assignment(assignment: str) -> tuple[str, list[Value]]:
 
 
 def _one_value(text: str, assignment: str) -> Value:
-    # A shell eats the quotes of training.optimizer="sgd","adamw", so bare words are taken as strings.
+    # A shell removes the quotes of training.optimizer="sgd","adamw", so bare words count as strings.
     if re.fullmatch(r"(?!(true|false|inf|nan)$)[A-Za-z][\w-]*", text):
         return text
     try:
@@ -120,7 +120,7 @@ def _one_value(text: str, assignment: str) -> Value:
 
 
 def parse_seeds(seeds: str | int | Sequence[int], source: str = "--seeds") -> tuple[int, ...]:
-    """The seeds of `N`, the first N from 0, or of `A-B`, both included, or as they are listed. Raises ConfigError."""
+    """The seeds that `N` (0 to N−1), `A-B` (both included) or a list stands for. Raises ConfigError."""
     if isinstance(seeds, str | int):
         match = re.fullmatch(r"(\d{1,19})(?:-(\d{1,19}))?", str(seeds).replace(" ", ""))
         first, last = (0, -1) if not match else (int(match[1]), int(match[2])) if match[2] else (0, int(match[1]) - 1)
@@ -135,7 +135,7 @@ def parse_seeds(seeds: str | int | Sequence[int], source: str = "--seeds") -> tu
 
 
 def told(settings: int, seeds: int) -> str:
-    """How many runs that makes: `12 settings × 5 seeds = 60 runs`."""
+    """The number of runs in words: `12 settings × 5 seeds = 60 runs`."""
     parts = [f"{n:,} {word}{'s' * (n != 1)}" for n, word in ((settings, "setting"), (seeds, "seed"))]
     return f"{' × '.join(parts)} = {settings * seeds:,} run{'s' * (settings * seeds != 1)}"
 
@@ -148,7 +148,7 @@ def _check_size(what: Asked) -> None:
 
 def _settings(what: Asked, sources: Mapping[str, str]) -> list[Setting]:
     tables = {name: to_table(load_config(name)) for name in what.configs}
-    for table in tables.values():  # value by value first, so that an error names the one to blame
+    for table in tables.values():  # value by value first, so that an error names the wrong one
         for key, values in what.values.items():
             for value in values:
                 source = f"{sources[key]}{key}={as_text(value)}"
@@ -172,7 +172,7 @@ def _settings(what: Asked, sources: Mapping[str, str]) -> list[Setting]:
 
 
 def config_label(name: str) -> str:
-    """What a configuration is called in tables: a preset by its name, a file by its own without .toml."""
+    """The name of a configuration in tables: that of the preset, or of the file without .toml."""
     return name if name in presets() else Path(name).name.removesuffix(".toml") or name
 
 
@@ -207,7 +207,7 @@ class Settled(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Begun(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What a sweep meant when it began, whatever becomes of presets and files: its mark, its data, its settings."""
+    """A sweep as it was when it began, even if presets and files change later: its mark, data and settings."""
 
     mark: str
     data_sha256: dict[str, str]
@@ -215,7 +215,7 @@ class Begun(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     data: str | list[str] | None = None
 
     def as_settings(self, source: Path) -> list[Setting]:
-        """Raises ConfigError where what is recorded is no configuration."""
+        """Raises ConfigError if a recorded configuration is invalid."""
         return [
             Setting(number, settled.values, from_table(settled.config, source))
             for number, settled in enumerate(self.settings, start=1)

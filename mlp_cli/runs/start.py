@@ -1,4 +1,4 @@
-"""How a run starts: a new one, or one that is taken up again where it was stopped."""
+"""How a run starts: a new one, or a resumed one."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ from mlp_cli.training.workers import available_cores
 if TYPE_CHECKING:
     from mlp_cli.data.folders import Bar
 
-# What may change when a run goes on: it changes no step that was taken.
+# What may change on --resume, since it does not affect the steps already taken.
 CHANGEABLE = ("training.epochs", "training.patience", "training.checkpoint_every")
 
 
@@ -37,7 +37,7 @@ Tell = Callable[[str], object]
 
 
 class Session(NamedTuple):
-    """What training needs: the run directory, the state to go on from, the data; and a `note` to a person, or None."""
+    """What training needs: the run directory, the state to start from, the data, and a `note` to the user or None."""
 
     run: Run
     state: State
@@ -47,7 +47,7 @@ class Session(NamedTuple):
 
     @property
     def best(self) -> Record | None:
-        """The Record of the best epoch so far, None before the first has ended."""
+        """The Record of the best epoch so far, None before the first has finished."""
         return self.run.records[self.state.progress.best_epoch - 1] if self.run.records else None
 
 
@@ -112,7 +112,7 @@ def resume(
     """
     directory = Path(directory)
     with contextlib.ExitStack() as until_it_runs:
-        lock = Lock(directory)  # first, so that nobody else writes what is read here
+        lock = Lock(directory)  # first, so that no other process writes what is read here
         until_it_runs.callback(lock.release)
         facts = read_facts(directory)
         checkpoint = load_checkpoint(directory / LAST)
@@ -141,7 +141,7 @@ def resume(
 
 
 def _threads(threads: int | None) -> int:
-    """The threads that are to share the work, as many as there are cores if None; on each BLAS computes alone."""
+    """The number of threads that share the work: one per core if None. BLAS itself uses one thread in each."""
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise ConfigError(f"threads = {threads}: must be from 1 to {MOST_THREADS}")
     limit_threads()
@@ -149,7 +149,7 @@ def _threads(threads: int | None) -> int:
 
 
 def _check_memory(config: Config, dataset: Dataset) -> None:
-    """Raise ConfigError, before anything is made, for a network or a batch that this machine has no room for.
+    """Raise ConfigError, before anything is written, if the network or the batch does not fit into memory.
 
     Counted is the least that training needs: parameters and gradients, and for each example of a batch what every layer
     puts out and the gradient of that. The system may promise more memory than it has, and end the run later.
@@ -162,10 +162,10 @@ def _check_memory(config: Config, dataset: Dataset) -> None:
         f"{list(config.network.hidden)} need at least {needed / 1e9:.1f} GB; make the batch or the network smaller"
     )
     try:
-        np.empty(needed, np.uint8)  # promised, but never touched: it takes no time
+        np.empty(needed, np.uint8)  # reserved, but never touched: it takes no time
     except (MemoryError, ValueError):
         raise ConfigError(message) from None
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # systems that do not say
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # systems that do not tell
         if needed > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
             raise ConfigError(message)
 
@@ -188,8 +188,8 @@ def _split(
 
 
 def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str | None]:
-    """The network that training.teacher names, if any, and the sha256 of its file. Raises ConfigError for one that
-    cannot teach what is in these data, ModelError for one that cannot be read."""
+    """The network that training.teacher names, if any, and the sha256 of its file. Raises ConfigError if it does not
+    fit these data, ModelError if it cannot be read."""
     model = config.training.teacher
     if not model:
         return None, None
@@ -202,7 +202,7 @@ def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str |
 
 
 def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
-    """Raise an error if training cannot go on from a checkpoint with this configuration."""
+    """Raise an error if training cannot continue from a checkpoint with this configuration."""
     directory, metadata = checkpoint.path.parent, checkpoint.metadata
     if metadata.progress is None:
         raise RunError(f"{checkpoint.path}: is not a checkpoint to resume from")
@@ -217,14 +217,14 @@ def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
 
 
 def _check_data(checkpoint: Checkpoint, data: Data) -> None:
-    """Raise an error if training cannot go on from a checkpoint with these data."""
+    """Raise an error if training cannot continue from a checkpoint with these data."""
     directory, metadata, dataset = checkpoint.path.parent, checkpoint.metadata, data.dataset
     if (dataset.sha256, dataset.classes) != (metadata.data_sha256, metadata.classes):
         raise RunError(f"{directory}: was trained on other data ({metadata.data}) than {dataset.place}")
 
 
 def _note(directory: Path, checkpoint: Checkpoint, state: State, config: Config) -> tuple[str | None, bool]:
-    """What to tell a person about a run that is to go on, if anything, and whether it is over already."""
+    """A note to the user about a resumed run, or None, and whether the run is over already."""
     epochs, epochs_before = config.training.epochs, checkpoint.metadata.config.training.epochs
     if epochs == state.epoch:
         return f"{directory} has finished its {epochs} epochs; a larger --epochs extends it", True

@@ -1,4 +1,4 @@
-"""The runs in a directory, each in a few words."""
+"""The runs in a directory, each summarised in a few words."""
 
 import functools
 import os
@@ -35,7 +35,7 @@ class Summary:
     problem: str | None = None
 
 
-ORDERS = {  # what runs are ordered by: an attribute, and whether the largest comes first
+ORDERS = {  # the sort key of each order: an attribute, and whether the largest comes first
     "name": (None, False),
     "started": ("started", True),
     "validation": ("val_accuracy", True),
@@ -66,13 +66,13 @@ def list_runs(directory: str | Path, order: str = "name", test: bool = False) ->
 
 
 def _natural(run: Path) -> list[tuple[int, str]]:
-    """So that 9 comes before 10."""
+    """A sort key that puts 9 before 10."""
     parts = re.split("([0-9]+)", run.name)
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def summarise(run: Path, test: bool = False) -> Summary:
-    """The Summary of a run directory; where something in it is damaged, that it is."""
+    """The Summary of a run directory; a damaged run has the state damaged."""
     try:
         facts, records = read_facts(run), read_metrics(run)
         if not (run / CONFIG).is_file():
@@ -108,5 +108,5 @@ def _nearest_preset(config: Config) -> tuple[str, dict[str, Any]]:
 
 @functools.cache
 def _presets() -> dict[str, Config]:
-    """The presets, read once for however many runs."""
+    """The presets, read only once."""
     return {name: load_config(name) for name in presets()}

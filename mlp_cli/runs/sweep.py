@@ -1,4 +1,4 @@
-"""A sweep on disk, and its policy: the order of its runs, what is kept of them, when it stops.
+"""A sweep on disk, and its policy: the order of its runs, what it keeps, when it stops.
 
 The directory holds a directory for each run, sweep.toml (what was asked, and what that meant when the sweep began),
 sweep.csv (a row a run) and best.toml. What is done is known from the runs themselves, so a kill loses none.
@@ -44,7 +44,7 @@ SWEEPS = Path("sweeps")
 TABLE, BEST_CONFIG = "sweep.csv", "best.toml"
 COLUMNS = ("state", "epochs", "best_epoch", "val_accuracy", "test_accuracy", "seconds", "worker", "problem")
 GIVEN_UP = "given up"
-SECONDS_BETWEEN_TABLES = 1.0  # a table of 10,000 rows is not written anew after each run
+SECONDS_BETWEEN_TABLES = 1.0  # a table of 10,000 rows is not rewritten after each run
 SECONDS_BETWEEN_LOOKS = 0.05
 STEPS_TO_TIME, SECONDS_TO_TIME, SETTINGS_TO_TIME = 8, 0.5, 8
 
@@ -56,7 +56,7 @@ def is_sweep(directory: str | Path) -> bool:
 
 @dataclass
 class Row:
-    """A run of the sweep: its name, setting and seed, and how it went, None as long as it is to be made."""
+    """A run of the sweep: its name, setting and seed, and its outcome, None until it is done."""
 
     name: str
     setting: Setting
@@ -78,8 +78,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Standing:
-    """A setting in the ranked table: its spread of validation and test accuracy over the seeds that are done, and how
-    far it is behind the best, None for the best itself."""
+    """A setting in the ranked table: the spread of its validation and test accuracy over the finished seeds, and how
+    far it is behind the best; None for the best itself."""
 
     setting: Setting
     states: Mapping[str, int]
@@ -91,7 +91,7 @@ class Standing:
 
 
 class Sweep:
-    """A directory of runs, of which this process alone keeps the books."""
+    """A directory of runs, whose tables only this process writes."""
 
     def __init__(self, directory: Path, lock: Lock | None, seeds: Sequence[int], begun: Begun) -> None:
         self.directory = directory
@@ -101,7 +101,7 @@ class Sweep:
         self._lock = lock
         self._written = 0.0
         width = len(str(len(self.settings)))
-        # every setting with one seed, then with the second, so that the table says something early
+        # first every setting with one seed, then with the next, so that the table is useful early
         self.rows = {
             name: Row(name, setting, seed)
             for seed in self.seeds
@@ -113,8 +113,8 @@ class Sweep:
     def begin(
         cls, asked: Asked, settings: Sequence[Setting], dataset: Dataset, out: str | Path | None = None
     ) -> "Sweep":
-        """A new sweep in the directory `out`, or the next one in sweeps/. Raises RunError, or ModelError for a teacher
-        that is not there, and leaves nothing."""
+        """A new sweep in the directory `out`, or the next one in sweeps/. Raises RunError, or ModelError for a missing
+        teacher, and then leaves nothing behind."""
         for model in {setting.config.training.teacher for setting in settings} - {""}:
             load_checkpoint(find_model(model))
         begun = Begun(
@@ -138,14 +138,14 @@ class Sweep:
 
     @classmethod
     def resume(cls, directory: str | Path) -> "Sweep":
-        """The sweep in a directory, with what is done of it, to go on with. Raises RunError."""
+        """The sweep in a directory with its finished runs, to be continued. Raises RunError."""
         sweep = cls.read(directory)
         sweep._lock = Lock(sweep.directory)
         try:
-            for path in sweep.directory.iterdir():  # what was being written when a client was killed
+            for path in sweep.directory.iterdir():  # leftovers of a killed client
                 if PART.fullmatch(path.name):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            sweep._read_outcomes()  # again: another process may have gone on with it until now
+            sweep._read_outcomes()  # again, since another process may have worked on it until now
         except BaseException:
             sweep._lock.release()
             raise
@@ -153,7 +153,7 @@ class Sweep:
 
     @classmethod
     def read(cls, directory: str | Path) -> "Sweep":
-        """The sweep in a directory as it is now, only to be looked at. Raises RunError."""
+        """The sweep in a directory, read only. Raises RunError."""
         directory = Path(directory)
         try:
             file = read_sweep_file(directory / MARKED_FILE)
@@ -173,17 +173,17 @@ class Sweep:
         return told(len(self.settings), len(self.seeds))
 
     def missing(self) -> list[Row]:
-        """The runs that are to be made, in their order."""
+        """The runs that are still to be made, in order."""
         return [row for row in self.rows.values() if row.outcome is None]
 
     def kept(self) -> str:
-        """How many runs are done, and how to go on, in words."""
+        """How many runs are done and how to continue, in words."""
         done = sum(row.is_done for row in self.rows.values())
         how = f"continue with: mlp sweep --resume {shlex.quote(str(self))}"
         return f"{done} of {len(self.rows)} runs are done and kept; {how}"
 
     def keep(self, name: str, outcome: Outcome) -> None:
-        """Enter a run that has ended, and write its files if they came with it. Raises RunError."""
+        """Record a finished run, and write its files if they came with it. Raises RunError."""
         if outcome.files is not None and outcome.state in DONE:
             self._write_run(name, outcome.files)
         self.rows[name].outcome = outcome._replace(files=None)
@@ -191,14 +191,14 @@ class Sweep:
             self.write_table()
 
     def give_up_on(self, setting: Setting, why: str) -> list[str]:
-        """Enter the runs of a setting that are to be made as given up, and return their names."""
+        """Mark the remaining runs of a setting as given up, and return their names."""
         rows = [row for row in self.missing() if row.setting is setting]
         for row in rows:
             row.outcome = Outcome(GIVEN_UP, problem=why)
         return [row.name for row in rows]
 
     def accuracies(self) -> dict[int, dict[int, float]]:
-        """Best validation accuracies of the runs that are finished, by setting and seed."""
+        """Best validation accuracies of the finished runs, by setting and seed."""
         table: dict[int, dict[int, float]] = {setting.number: {} for setting in self.settings}
         for row in self.rows.values():
             if row.outcome and row.outcome.state == "finished" and row.outcome.val_accuracy is not None:
@@ -221,7 +221,7 @@ class Sweep:
         return self.settings[ranked[0] - 1] if ranked else None
 
     def seconds_left(self, runs_at_a_time: int, guess: float) -> float:
-        """About how long what is missing takes: each run as its setting has taken, else as all have, else `guess`."""
+        """An estimate for the missing runs: the mean time of their setting, else of all settings, else `guess`."""
         taken: dict[int, list[float]] = {}
         for row in self.rows.values():
             if row.outcome and row.outcome.state == "finished":
@@ -245,7 +245,7 @@ class Sweep:
         self._written = time.monotonic()
 
     def end(self) -> None:
-        """Write the last table and best.toml, and let others at the directory."""
+        """Write the final table and best.toml, and release the directory."""
         try:
             self.write_table()
             if best := self.best():
@@ -288,12 +288,12 @@ class Sweep:
                 row.outcome = outcome
 
     def check_data(self, dataset: Dataset) -> None:
-        """Raises RunError where the data is not what the sweep began with."""
+        """Raises RunError if the data is not what the sweep began with."""
         if dataset.sha256 != self.data_sha256:
             raise RunError(f"{self}: was started with other data than {dataset.place} has now")
 
     def measure(self) -> None:
-        """Measure the finished runs that have not been on the test set."""
+        """Measure the finished runs that have no test accuracy yet."""
         test = None
         for row in self.rows.values():
             if row.outcome and row.state == "finished" and row.outcome.test_accuracy is None:
@@ -311,13 +311,13 @@ class Sweep:
             raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}") from None
 
     def _write_run(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Write a run directory, all of it or nothing. Raises RunError."""
+        """Write a run directory, completely or not at all. Raises RunError."""
         part, directory = self.directory / f".{secrets.token_hex(8)}.mlp-part", self.directory / name
         try:
             part.mkdir()
             for file, content in files.items():
                 replace_file(part / Path(file).name, content)
-            shutil.rmtree(directory, ignore_errors=True)  # of a run that was not done
+            shutil.rmtree(directory, ignore_errors=True)  # remains of an unfinished run
             os.rename(part, directory)
         except OSError as error:
             raise RunError(f"{directory}: cannot be written: {error.strerror}") from None
@@ -326,7 +326,7 @@ class Sweep:
 
 
 class Progress(NamedTuple):
-    """What is told while a sweep goes on: how many runs it makes at a time; a note, or the run that has ended."""
+    """Progress of a sweep: how many runs it makes at a time, and a note or the run that has just ended."""
 
     slots: int
     note: str | None = None
@@ -345,7 +345,7 @@ def run_sweep(
     command: Sequence[str] = (),
     tell: Callable[[Progress], object] = lambda progress: None,
 ) -> None:
-    """Make the runs of a sweep that are missing.
+    """Make the missing runs of a sweep.
 
     `tell` is called for each run that ended, each note, and many times a second without either. Ends early after
     `minutes`. Raises StoppedError once `signals` have received one, RunError where the scheduler or the disk is gone.
@@ -376,7 +376,7 @@ def run_sweep(
 
 
 def _made(sweep: Sweep, cluster: Cluster, common: Common, give_up: bool) -> Iterator[Progress]:
-    """Progress by progress, until nothing is missing."""
+    """Yields Progress until nothing is missing."""
     pending = {row.name for row in sweep.missing()}
     slots, looked, is_submitted = 0, 0.0, False
     while pending:
@@ -404,14 +404,14 @@ def _made(sweep: Sweep, cluster: Cluster, common: Common, give_up: bool) -> Iter
 
 
 def _datasets(sweep: Sweep, test: bool) -> Datasets | None:
-    """What workers cannot read for themselves: all but the bundled MNIST."""
+    """The data that workers cannot read themselves: all but the bundled MNIST."""
     if sweep.data is None:
         return None
     return Datasets(load_dataset("train", sweep.data), load_dataset("test", sweep.data) if test else None)
 
 
 def _hopeless(sweep: Sweep) -> Iterator[tuple[Setting, str]]:
-    """The settings with runs to be made that are hopelessly behind the best, and the reason in words."""
+    """The unfinished settings that are hopelessly behind the best, and the reason in words."""
     best, accuracies = sweep.best(), sweep.accuracies()
     for number in {row.setting.number for row in sweep.missing()}:
         if best is not None and (difference := hopeless(accuracies[best.number], accuracies[number])):
@@ -424,13 +424,13 @@ def _hopeless(sweep: Sweep) -> Iterator[tuple[Setting, str]]:
 
 
 def seconds_of_a_run(settings: Sequence[Setting], dataset: Dataset) -> float:
-    """About how long a run takes on one core of this machine: the mean over some of the settings."""
+    """An estimate of the seconds of a run on one core of this machine: the mean over some of the settings."""
     some = settings[:: -(-len(settings) // SETTINGS_TO_TIME)]
     return statistics.fmean(_timed(setting.config, dataset) for setting in some)
 
 
 def _timed(config: Config, dataset: Dataset) -> float:
-    """The seconds of a run, from those of a few steps of it on the images as they are."""
+    """The seconds of a run, estimated from a few of its steps on unwarped images."""
     limit_threads()
     training = msgspec.structs.replace(config.training, nondigits=0.0, teacher="")
     augmentation = msgspec.structs.replace(config.augmentation, strokes=0.0)
@@ -450,7 +450,7 @@ def _timed(config: Config, dataset: Dataset) -> float:
         return 0.0
     step = statistics.median(after - before for before, after in itertools.pairwise(times))
     n, m = len(data.examples) * (1 + config.training.nondigits), config.training.batch_size
-    # validation goes forward only, a third of the work of an image that is trained on
+    # validation is the forward pass only, a third of the work for a training image
     return config.training.epochs * (n + len(data.validation) / 3) / m * step
 
 
@@ -459,7 +459,7 @@ class _KnownError(Exception):
 
 
 def _read_table(path: Path) -> dict[str, dict[str, str]]:
-    """The rows of a sweep.csv by the names of the runs; none where it is gone or damaged, since nothing hangs on it."""
+    """The rows of a sweep.csv by the names of the runs; none if it is missing or damaged."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return {row["run"]: row for row in csv.DictReader(file)}

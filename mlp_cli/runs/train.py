@@ -1,4 +1,4 @@
-"""The policy of a run: when its state is saved, what a signal does, and how its end is noted."""
+"""The policy of a run: when its state is saved, what a signal does, and how its end is recorded."""
 
 import contextlib
 import shlex
@@ -18,7 +18,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed
 
 
 def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoch: AfterEpoch | None = None) -> None:
-    """Train a Session to its end, or to a signal; whatever happens, run.json says how it ended.
+    """Train a Session to its end or to a signal; in any case, run.json records how it ended.
 
     The state is saved after each epoch, every training.checkpoint_every steps, and after the step in which the first
     signal came, which then raises StoppedError. `after_step(state, loss)` is called after each step with the mean loss
@@ -51,12 +51,12 @@ def run_to_end(session: Session, after_step: AfterStep | None = None, after_epoc
         outcome = "stopped"
         raise
     finally:
-        with contextlib.suppress(RunError):  # never in the way of the error that ended the run
+        with contextlib.suppress(RunError):  # it must not hide the error that ended the run
             run.end(outcome)
 
 
 class Signals:
-    """Within it, the first signal of SIGNALS is noted in `received`; a second one ends the program at once.
+    """A context that notes the first signal of SIGNALS in `received`; a second one ends the program at once.
 
     Only in the main thread, which alone may handle signals; elsewhere none is noted.
     """
@@ -67,7 +67,7 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             for name in SIGNALS:
                 number = getattr(signal, name, None)
-                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as set by nohup
                     self._before[number] = signal.signal(number, self._note)
         return self
 
