@@ -26,15 +26,15 @@ Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]  # map, on s
 def to_inputs(images: NDArray[np.generic], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Pixels 0…255 as float32 in [0, 1], the inputs of the network: (m, pixels) -> (m, pixels)."""
     inputs: NDArray[np.float32] = np.empty(images.shape, np.float32) if out is None else out
-    np.copyto(inputs, images)  # first, since numpy's product of bytes and floats takes twice as long as both of these
+    np.copyto(inputs, images)  # first, since numpy takes twice as long to multiply bytes by floats
     inputs *= PIXEL_SCALE
     return inputs
 
 
 def most_lit_first(images: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """The order of the pixels of images (n, pixels) by how many have them lit, the most often lit first: (pixels,)."""
+    """The pixels of images (n, pixels) in the order of how often they are lit, most often first: (pixels,)."""
     lit = np.zeros(images.shape[1], np.int64)
-    for start in range(0, len(images), 255):  # no more than a byte can count
+    for start in range(0, len(images), 255):  # as many as a byte can count
         lit += np.add.reduce(images[start : start + 255] > 0, axis=0, dtype=np.uint8)
     return np.argsort(-lit, kind="stable")
 
@@ -105,7 +105,7 @@ class Minibatches:
         labels = self.examples.labels[rows]
         maps = self._maps(rng, strength, math.ceil(len(rows) / self.batch_size), skip, spread)
         starts = range(skip * self.batch_size, len(rows), self.batch_size)
-        # Maps come first in zip: of a last batch that is skipped they are drawn, too.
+        # Maps come first in zip, so that they are drawn even for a last batch that is skipped.
         for here, start in zip(maps, starts, strict=True):
             batch = slice(start, min(start + self.batch_size, len(rows)))
             m = batch.stop - start
@@ -125,7 +125,7 @@ class Minibatches:
     def inputs(self, part: Part, room: Room) -> NDArray[np.float32]:
         """The inputs of a part, (m, k): those of the first k pixels of the order. All others are 0."""
         m = len(part.rows)
-        # mode="clip": with the default, "raise", take() would go through a buffer of its own
+        # mode="clip": with the default, "raise", take() would use a buffer of its own
         images = np.take(self.images, part.rows, axis=0, out=room.images[:m], mode="clip")
         lit = np.bitwise_or.reduce(images, axis=0) > 0
         if self.warp:
@@ -135,7 +135,7 @@ class Minibatches:
         inputs = room.inputs[: m * k]
         if not self.warp:
             return to_inputs(images[:, :k], out=inputs.reshape(m, k))
-        # Warps are made transposed. The network takes a transposed view as it is, so nothing is turned back.
+        # Warps are made transposed. The network accepts a transposed view, so nothing is transposed back.
         warped = self.warp.apply(part.maps, images, inputs.reshape(k, m), room.warped)
         return to_inputs(warped, out=warped).T
 
@@ -151,7 +151,7 @@ class Minibatches:
         at_once = max(1, MAPS // groups)
         for first in range(0, batches, at_once):
             numbers = range(first, min(first + at_once, batches))
-            draws = warp.draw(rng, len(numbers) * groups)  # all of them, so that skipping changes no other
+            draws = warp.draw(rng, len(numbers) * groups)  # draw all, so that skipping changes no later one
             if numbers.stop <= skip:
                 continue
             strengths = np.repeat([strength(number) for number in numbers], groups)

@@ -26,10 +26,10 @@ MOST_CLASSES = 256  # labels are bytes
 LONGEST_NAME = 100  # letters of a class name
 LONGEST_SIDE = 65535  # pixels of an image
 
-MOST_VALIDATION = 5  # of so many pictures one is held out for validation, at most
+MOST_VALIDATION = 5  # at most one of this many pictures is held out for validation
 
 FOLDER = "folder"  # the column of pictures that come from folders
-BUNDLED = "mnist"  # what the bundled MNIST is called on the command line
+BUNDLED = "mnist"  # the name of the bundled MNIST on the command line
 MNIST = "MNIST"
 FASHION = "Fashion-MNIST"
 DIGITS = tuple("0123456789")
@@ -61,7 +61,7 @@ KNOWN = {
 
 
 class Picture(NamedTuple):
-    """The file behind an image: its path, its label, and what else is known of it, by the name of the column."""
+    """The file behind an image: its path, its label, and its other columns, by name."""
 
     file: str
     label: str
@@ -127,7 +127,7 @@ class Dataset:
 
     @property
     def place(self) -> str:
-        """Where the data set is, for messages."""
+        """The place of the data set, for messages."""
         if self.where is None or self.where == BUNDLED:
             return "the bundled MNIST"
         return str(self.where) if isinstance(self.where, str | os.PathLike) else " + ".join(self.where)
@@ -224,7 +224,7 @@ def load_dataset(
 
 
 def is_of_pictures(where: str) -> bool:
-    """Whether labelled pictures are meant: a CSV file, or a directory without IDX files that has anything in it."""
+    """Whether a place holds labelled pictures: a CSV file, or a non-empty directory without IDX files."""
     path = Path(where)
     if where == BUNDLED or not path.exists():
         return False
@@ -232,7 +232,7 @@ def is_of_pictures(where: str) -> bool:
 
 
 def missing_place(where: Where) -> str | None:
-    """The first place of a data set that is not there."""
+    """The first place of a data set that does not exist."""
     if where is None or isinstance(where, str | os.PathLike):
         places = [] if where is None else [os.fspath(where)]
     else:
@@ -243,7 +243,7 @@ def missing_place(where: Where) -> str | None:
 
 
 def absolute(where: Where) -> str | list[str] | None:
-    """The same place, whatever the working directory is."""
+    """The same place, independent of the working directory."""
     if where is None or where == BUNDLED:
         return None
     if isinstance(where, str | os.PathLike):
@@ -254,7 +254,7 @@ def absolute(where: Where) -> str | list[str] | None:
 
 
 def known_name(sha256: dict[str, str]) -> str | None:
-    """The name of the known data set of these hashes, as in `Dataset.sha256`; None if it is another."""
+    """The name of the known data set with these hashes, as in `Dataset.sha256`; None if unknown."""
     return KNOWN.get((sha256.get("images", ""), sha256.get("labels", "")))
 
 
@@ -270,7 +270,7 @@ def split_indices(n: int, validation: int, rng: np.random.Generator) -> tuple[ND
 
 
 def _has_idx_files(folder: Path) -> bool:
-    """Whether a directory has any file that is named like one of the four."""
+    """Whether a directory has any of the four files."""
     return any(any(folder.glob(f"{prefix}-*ubyte*")) for prefix in FILE_PREFIX.values())
 
 

@@ -1,4 +1,4 @@
-"""What an epoch of training is made of: images of a data set, some in a second form, and pictures of no digit."""
+"""The examples of an epoch: images of a data set, some in a second form, and pictures of no digit."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mlp_cli.data.datasets import DIGITS, Dataset
 from mlp_cli.images.mnist import SIDE
 
-POOL = 30_000  # pictures of no digit that are made once; each epoch takes some of them
+POOL = 30_000  # pictures of no digit made at the start; each epoch takes some of them
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Examples:
         """
         images, labels = [dataset.images], [dataset.labels]
         if strokes and has_digits(dataset):
-            from mlp_cli.data.strokes import second_forms  # OpenCV is loaded where it is needed
+            from mlp_cli.data.strokes import second_forms  # loads OpenCV only when needed
 
             images.append(second_forms(dataset.images[indices], dataset.labels[indices], rng))
             labels.append(dataset.labels[indices])
@@ -53,7 +53,7 @@ class Examples:
         return cls(np.concatenate(images), np.concatenate(labels), indices, strokes, added)
 
     def __len__(self) -> int:
-        """How many an epoch has."""
+        """The number of examples in an epoch."""
         return len(self.indices) + self.nondigits
 
     def order(
@@ -75,5 +75,5 @@ class Examples:
 
 
 def has_digits(dataset: Dataset) -> bool:
-    """Whether the images are of digits in MNIST's form: strokes can be re-drawn, and other things are no digit."""
+    """Whether the images are digits in MNIST's form: only then are there redrawn strokes and pictures of no digit."""
     return dataset.classes == DIGITS and dataset.image_shape == (SIDE, SIDE)

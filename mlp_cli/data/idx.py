@@ -52,7 +52,7 @@ def _read(file: gzip.GzipFile | BufferedReader, path: str | os.PathLike[str], di
         raise DataError(f"{path}: ends within its header; download it again")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     size = math.prod(shape)
-    if size == 0:  # the other sizes may then be whatever they like
+    if size == 0:  # then the other sizes do not matter
         raise DataError(f"{path}: has no {'images' if dimensions > 1 else 'labels'}")
     # A header that lies about the size cannot ask for terabytes: deflate packs at most 1032 bytes into one.
     most = os.fstat(file.fileno()).st_size * MOST_PACKED

@@ -1,4 +1,4 @@
-"""Several data sets as one, in which each has its say: one's own pictures beside MNIST, for instance."""
+"""Several data sets as one, each with a share: your own pictures beside MNIST, for instance."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,14 +65,14 @@ def places_in(where: Sequence[str]) -> list[str]:
 
 
 def absolute(where: Sequence[str]) -> list[str]:
-    """The same places and shares, whatever the working directory is."""
+    """The same places and shares, independent of the working directory."""
     places, shares = _places_and_shares(where)
     found = [place if place == BUNDLED else str(Path(place).resolve()) for place in places]
     return [f"{place}={share!r}" for place, share in zip(found, shares, strict=True)]
 
 
 def _places_and_shares(where: Sequence[str]) -> tuple[list[str], list[float]]:
-    """Where each source is, and what share it has; together they have 1."""
+    """The place and the share of each source; the shares sum to 1."""
     pairs = [_place_and_share(each) for each in where]
     given = [share for _, share in pairs if share is not None]
     free = len(pairs) - len(given)

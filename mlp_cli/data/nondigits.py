@@ -1,4 +1,4 @@
-"""Pictures of no digit, for the network to learn what it must not answer: letters and signs, scribbles, doodles, pieces
+"""Pictures of no digit, from which the network learns what to refuse: letters and signs, scribbles, doodles, pieces
 of digits and pairs of them, filled shapes, textures.
 
 They look as MNIST's images do, since they go the same way: drawn on a larger canvas and brought into 28×28 by
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from mlp_cli.data.pen import CANVAS, FINEST, Picture, Points, Strokes, fit, rotation
 from mlp_cli.images.mnist import SIDE, tight_box
 
-INK = 60  # a picture needs a pixel this light
+INK = 60  # every picture has a pixel at least this light
 
 # The glyphs taken from each of Hershey's fonts, those that look like no digit, by the character each is stored under.
 LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx#%&*+<=?@[^~:;"
-CLOSEST = "aaafGGiijjJJJQQrt"  # to digits, but none: they come again, since they are harder to learn
-SERIFS = "yy"  # which without its serifs could be a 4
+CLOSEST = "aaafGGiijjJJJQQrt"  # letters close to digits: repeated, since they are harder to learn
+SERIFS = "yy"  # without its serifs it could be a 4
 FONTS = {
     **dict.fromkeys(("futural", "futuram", "rowmans"), LETTERS + CLOSEST),
     **dict.fromkeys(("rowmand", "rowmant", "timesr", "timesrb", "timesi"), LETTERS + CLOSEST + SERIFS),
@@ -56,7 +56,7 @@ def nondigits(n: int, rng: np.random.Generator, digits: NDArray[np.uint8]) -> ND
 
 
 def _letters(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
-    """Letters and signs, each glyph as often as any other."""
+    """Letters and signs, all glyphs equally often."""
     glyphs = _glyphs()
 
     def paint() -> Picture:
@@ -78,13 +78,13 @@ def _glyphs() -> list[Strokes]:
 
 
 def _is_slim(canvas: Picture, least: float = 0.5) -> bool:
-    """Whether what is on a canvas is so slim, less than `least` of its height, that it could be a 1."""
+    """Whether a drawing is slim enough (less than `least` of its height) to be a 1."""
     left, top, right, bottom = tight_box(canvas > 0)
     return right - left < least * (bottom - top)
 
 
 def _fine(rng: np.random.Generator) -> float:
-    """A pen that keeps the lines of a crowded drawing apart: what it blots could look like anything."""
+    """A pen fine enough to keep the lines of a crowded drawing apart, since a blot could look like anything."""
     return float(rng.uniform(FINEST, 2.8))
 
 
@@ -176,7 +176,7 @@ def _doodles(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[]
 
 
 def _pieces(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
-    """What is left of digits that are cut wrongly: pairs, a digit with a part of another, halves."""
+    """Wrongly cut digits: pairs, a digit with a part of another, halves."""
 
     def paint() -> Picture:
         first, second = (_ink(digits[rng.integers(len(digits))]) for _ in range(2))
@@ -210,7 +210,7 @@ def _ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _is_rich(piece: NDArray[np.uint8]) -> bool:
-    """Whether a piece is wide, and nowhere a ring or a single stroke: then it may look like another digit."""
+    """Whether a piece is wide and has no ring and no single stroke, so that it may look like another digit."""
     if piece.max() < 2 * INK:
         return False
     left, top, right, bottom = tight_box(piece > INK)
@@ -235,7 +235,7 @@ def _beside(rng: np.random.Generator, a: NDArray[np.uint8], b: NDArray[np.uint8]
 
 
 def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
-    """Filled shapes, plain or shaded, as things in photographs are: blots, and bodies put together of a few parts."""
+    """Filled shapes, plain or shaded, like things in photographs: blots, and bodies made of a few parts."""
 
     def paint() -> Picture:
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)

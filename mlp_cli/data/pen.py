@@ -14,7 +14,7 @@ Points = NDArray[np.float64]  # (points, 2), x and y
 CANVAS = 112  # pixels, of a side
 UNIT = 4  # pixels of the canvas to one of MNIST's 20, at which pens are measured
 FINEST, BROADEST = 1.4, 5.6  # pens, in twentieths of the picture; MNIST's lie between 1.6 and 4.2
-FAINT = 30  # what is darker is cropped away
+FAINT = 30  # darker pixels are cropped away
 
 
 class Strokes:
@@ -40,7 +40,7 @@ class Strokes:
         points += rng.uniform(0, 4) * np.sin(points[:, ::-1] / wavelength + phase)
         if pen is None:
             pen = FINEST * (BROADEST / FINEST) ** float(rng.random())
-        # What would leave the canvas is scaled down.
+        # Scale down what would leave the canvas.
         room = CANVAS / 2 - pen * UNIT / 2 - 2
         points *= min(1.0, room / max(float(np.abs(points).max()), 1.0))
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)
@@ -63,6 +63,6 @@ def rotation(angle: float) -> Points:
 
 
 def fit(picture: Picture) -> NDArray[np.uint8]:
-    """What is on a picture, cropped and brought into the form of MNIST: (28, 28)."""
+    """The ink of a picture, cropped and brought into MNIST's form: (28, 28)."""
     left, top, right, bottom = tight_box(picture > FAINT)
     return normalise(picture[top:bottom, left:right].astype(np.float64))

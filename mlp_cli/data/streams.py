@@ -1,4 +1,4 @@
-"""The random generators of a run: everything that is drawn comes from its seed, each kind of draw from its own."""
+"""The random generators of a run: one for each kind of draw, all from its seed."""
 
 from typing import NamedTuple
 

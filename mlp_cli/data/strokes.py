@@ -1,4 +1,4 @@
-"""Training images as other people with other pens would have written them.
+"""Training images as other people would have written them with other pens.
 
 MNIST was written with two kinds of pen; people take hairlines, felt pens and brushes. So each image has a second form,
 with its strokes re-drawn at another width, which also gives it the clean edges of a drawing instead of the grey ones of
@@ -20,7 +20,7 @@ WRITTEN = {0: 0.05, 1: 0.3, 4: 0.05, 7: 0.15}  # share of a digit's second forms
 
 
 def second_forms(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """For each image (n, 784) another of the same digit, drawn by `rng`: re-drawn or written anew. (n, 784).
+    """For each image (n, 784) another of the same digit, drawn by `rng`: redrawn or written from scratch. (n, 784).
 
     Widths of strokes lie between FINEST and BROADEST, fine ones more often.
     """

@@ -25,7 +25,7 @@ STEPS = 64  # of a coordinate, per pixel
 
 
 class Strengths(NamedTuple):
-    """How far warps go; 0 is not at all. Each but `elastic` is drawn uniformly from −strength to +strength.
+    """The strengths of warps; 0 is off. All but `elastic` are drawn uniformly from −strength to +strength.
 
     `rotation` in degrees; `scale` as a share of the size, for height and width apart; `shear` as a share of the
     height; `shift` in pixels, in each direction; `elastic`: standard deviation in pixels of a displacement field of
@@ -83,7 +83,7 @@ class Warp:
         self._smooth_columns = _smoother(self.width, strengths.smoothness)
 
     def draw(self, rng: np.random.Generator, n: int) -> Draws:
-        """Draw what n maps need."""
+        """Draw the random numbers of n maps."""
         affine = rng.uniform(-1, 1, (n, 6))
         shape = (n, 2, self.height, self.width) if self.strengths.elastic else (n, 2, 0, 0)
         noise: NDArray[np.float32] = rng.random(shape, np.float32)
@@ -131,12 +131,14 @@ class Warp:
         """
         for (neighbours, weights), start, stop in maps:
             turned, padded, gathered = self._room(stop - start, {} if rooms is None else rooms)
-            np.copyto(turned, images[start:stop].T)  # bytes first: half the time of transposing and casting at once
+            np.copyto(
+                turned, images[start:stop].T
+            )  # bytes first: takes half the time of transposing and casting at once
             inside = padded[MARGIN:-MARGIN, MARGIN:-MARGIN]
             np.copyto(inside, turned.reshape(inside.shape))
             pixels = padded.reshape(-1, stop - start)
             k = len(out)
-            # mode="clip": with the default, "raise", take() would go through a buffer of its own
+            # mode="clip": with the default, "raise", take() would use a buffer of its own
             np.take(pixels, neighbours[:k], axis=0, out=gathered[:k], mode="clip")
             np.matmul(weights[:k], gathered[:k], out=out[:, None, start:stop])  # (k, 1, 4) @ (k, 4, n)
         return out

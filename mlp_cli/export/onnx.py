@@ -1,4 +1,4 @@
-"""A trained network as an ONNX model: from grey levels to the answer, so that it runs where none of this code is."""
+"""A trained network as an ONNX model, from grey levels to the answer: it runs without any of this code."""
 
 import hashlib
 import json

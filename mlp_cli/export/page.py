@@ -1,4 +1,4 @@
-"""The page to draw on: one HTML file with the network in it, which loads nothing and sends nothing."""
+"""The page to draw on: one HTML file with the network in it, which loads and sends nothing."""
 
 import base64
 import hashlib
@@ -55,21 +55,21 @@ def page(checkpoint: Checkpoint) -> bytes:
 
 
 def _smallest(flat: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
-    """The numbers as little-endian float16 if they stay what they are, else as float32."""
+    """The numbers as little-endian float16 if that keeps them exactly, else as float32."""
     with np.errstate(over="ignore"):
         half = flat.astype("<f2")
     return half if np.array_equal(half.astype(np.float32), flat) else flat.astype("<f4")
 
 
 def _option(path: Path) -> str:
-    """What makes `mlp trace` take the same network. Where it lies on this machine is nobody's business."""
+    """The option that makes `mlp trace` use the same network, without the private part of an absolute path."""
     names = {bundled: name for name, bundled in BUNDLED.items()}
     name = names.get(path, path.name if path.is_absolute() else str(path))
     return "" if name == "mnist" else f" --model {shlex.quote(name)}"
 
 
 def _policy(template: str) -> str:
-    """A Content-Security-Policy by which the browser loads nothing, and runs this script and no other."""
+    """A Content-Security-Policy that lets the browser load nothing and run only this script."""
     (style,) = re.findall("<style>(.*?)</style>", template, re.DOTALL)
     (script,) = re.findall("<script>(.*?)</script>", template, re.DOTALL)
     return (

@@ -13,7 +13,7 @@ CHUNK = 500
 
 
 def calibrated_answers(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """log ŷ of a checkpoint's network at its temperature: (n, k). Raises ModelError where that is no number: parameters
+    """log ŷ of a checkpoint's network at its temperature: (n, k). Raises ModelError if that is not finite: parameters
     may be finite and yet so large that a sum of them is not."""
     with np.errstate(over="ignore", invalid="ignore"):
         log_y = calibrated(log_probabilities(checkpoint.network, images), checkpoint.metadata.temperature)

@@ -45,11 +45,13 @@ class Progress(msgspec.Struct, kw_only=True):
 
     epoch_loss: float = 0.0  # summed over the examples of this epoch so far
     epoch_correct: int = 0  # of the examples of this epoch so far
-    best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy, and of equals the latest
+    best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy; the latest, if tied
     best_accuracy: float = 0.0
-    improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement of it, for patience
-    epoch_step: Annotated[int, Meta(ge=0)] | None = None  # finished when this epoch began; None before it was kept
-    records_sha256: str = ""  # of the rows of metrics.csv; "" before it was kept
+    improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement, for patience
+    epoch_step: Annotated[int, Meta(ge=0)] | None = (
+        None  # steps finished when this epoch began; None in older checkpoints
+    )
+    records_sha256: str = ""  # of the rows of metrics.csv; "" in older checkpoints
     batches_rng: dict[str, Any]
     dropout_rng: dict[str, Any]
 
@@ -67,7 +69,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     config: Config
-    data: Annotated[str, Meta(max_length=255)]  # as a file's name may have
+    data: Annotated[str, Meta(max_length=255)]  # the limit for file names
     data_sha256: dict[str, str]
     classes: Annotated[tuple[ClassName, ...], Meta(min_length=1, max_length=MOST_CLASSES)]
     image_shape: tuple[Side, Side]
@@ -88,7 +90,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_trained_on(self) -> tuple[dict[str, str], ...]:
-        """`trained_on`, also of a checkpoint that an earlier version wrote."""
+        """`trained_on`, also for a checkpoint of an earlier version."""
         return self.trained_on or (self.data_sha256,)
 
 
@@ -124,7 +126,7 @@ def to_bytes(network: MLP, metadata: Metadata, tensors: Tensors | None = None, h
     """The file of a checkpoint, with the parameters in `half` precision if that is asked for. Equal contents give equal
     bytes. Raises msgspec.ValidationError for metadata that `load_checkpoint` would not take."""
     values = msgspec.to_builtins(metadata)
-    msgspec.convert(values, Metadata)  # what a reader would refuse is not written
+    msgspec.convert(values, Metadata)  # never write what a reader would refuse
     strings = {key: json.dumps(value) for key, value in values.items()}
     named: Tensors = dict(network.parameters.named())
     if half:
@@ -144,10 +146,10 @@ def _with_sorted_metadata(content: bytes) -> bytes:
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is whole, ours and finite."""
+    """The Checkpoint in a file. Raises ModelError, naming the file, unless it is a complete checkpoint of mlp."""
     path = Path(path)
     try:
-        open_file(path).close()  # which is no pipe to wait for
+        open_file(path).close()  # fails for a pipe, which would block
         with safetensors.safe_open(path, framework="numpy") as file:
             strings = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -160,12 +162,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: has a tensor type that numpy cannot represent ({error})") from None
     metadata = _parse(path, strings)
-    if "average" in tensors and "parameters" not in tensors:  # W1, b1, … were the parameters in training once
+    if (
+        "average" in tensors and "parameters" not in tensors
+    ):  # in earlier versions W1, b1, … were the parameters in training
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
     try:
         network = MLP.blank(sizes, metadata.config.network.activation)
-    except (MemoryError, ValueError):  # a lie, since there is a file of that size: the check below would find it
+    except (MemoryError, ValueError):  # impossible sizes: no file could hold them
         raise ModelError(f"{path}: its configuration asks for a network that does not fit in memory") from None
     checkpoint = Checkpoint(path, network, metadata, tensors)
     for name, view in network.parameters.named().items():
@@ -186,7 +190,7 @@ def _parse(path: Path, strings: dict[str, str]) -> Metadata:
         )
     try:
         metadata = msgspec.convert(values, Metadata)
-    except (msgspec.ValidationError, UnicodeError) as error:  # UnicodeError: of half a surrogate pair
+    except (msgspec.ValidationError, UnicodeError) as error:  # UnicodeError: half a surrogate pair
         raise ModelError(f"{path}: its metadata is damaged: {error}") from None
     if not all(map(str.isprintable, metadata.classes)):
         raise ModelError(f"{path}: its metadata is damaged: class names that cannot be printed")

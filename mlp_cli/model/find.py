@@ -12,7 +12,7 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 MODELS = Path(__file__).parents[1] / "models"
 BUNDLED = {"mnist": MODELS / "mnist.safetensors", "large": MODELS / "large.safetensors"}
 LATEST = "latest"
-LINE = 1000  # bytes, more than one of metrics.csv has
+LINE = 1000  # bytes; no line of metrics.csv is longer
 
 
 def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
@@ -45,7 +45,7 @@ def _latest() -> Path | None:
 
 
 def _has_finished_an_epoch(directory: Path) -> bool:
-    """Whether there is a row under the header of metrics.csv: a run of no epochs has a best checkpoint, too."""
+    """Whether there is a row under the header of metrics.csv: a run without epochs also has a best checkpoint."""
     try:
         with open_file(directory / METRICS) as file:
             return bool(file.readline(LINE) and file.readline(LINE))

@@ -1,4 +1,4 @@
-"""How good a checkpoint is: its answers on a part of a data set, and what is to be said of them."""
+"""How good a checkpoint is: its answers on a part of a data set, and their statistics."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,7 +72,7 @@ class Measurement:
 
     @property
     def accuracy_answered(self) -> float | None:
-        """The accuracy without what is refused; None where all of it is."""
+        """The accuracy of the answers that are not refused; None if all are."""
         answered = self.confidence >= self.threshold
         if not answered.any():
             return None
@@ -98,7 +98,7 @@ class Measurement:
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
     def per_class(self) -> list[dict[str, Any]]:
-        """A dictionary per class: its name, precision, recall, F1 and how many images are of it."""
+        """A dictionary per class: its name, precision, recall, F1 and number of images."""
         values = zip(self.classes, *metrics.per_class(self.confusion), self.confusion.sum(axis=1), strict=True)
         return [
             {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "images": int(n)}
@@ -106,7 +106,7 @@ class Measurement:
         ]
 
     def confused(self) -> list[dict[str, Any]]:
-        """A dictionary per kind of mistake: truth, answer and how often, the most frequent first."""
+        """A dictionary per kind of mistake: truth, answer and count, the most frequent first."""
         return [
             {"truth": self.classes[truth], "answer": self.classes[answer], "images": count}
             for truth, answer, count in metrics.confused_pairs(self.confusion)
@@ -128,7 +128,7 @@ class Measurement:
         ]
 
     def by(self, column: str) -> list[dict[str, Any]]:
-        """A dictionary per value that pictures have in a column: the value, how many pictures, and their accuracy."""
+        """A dictionary per value of a column: the value, the number of pictures, and their accuracy."""
         is_right = self.answers == self.dataset.labels
         values = [picture.columns[column] for picture in self.dataset.pictures]
         rights: dict[str, list[bool]] = {}
@@ -139,7 +139,7 @@ class Measurement:
         ]
 
     def calibration_bins(self) -> list[dict[str, Any]]:
-        """A dictionary per bin of confidence that has answers in it: its edges, how many, how confident, how right."""
+        """A dictionary per non-empty bin: its edges, the number of answers, their mean confidence, their accuracy."""
         _, bins = self.calibration
         edges = np.linspace(0, 1, len(bins.images) + 1)
         return [
@@ -182,7 +182,7 @@ def default_split(checkpoint: Checkpoint, where: Where) -> str:
 def load_split(
     checkpoint: Checkpoint, where: Where, split: str, dataset: Dataset | None = None, bar: "Bar | None" = None
 ) -> tuple[Dataset, NDArray[np.int64]]:
-    """The images to measure on, checked against the model, and where they stand in their files."""
+    """The images to measure on, checked against the model, and their indices in their files."""
     metadata = checkpoint.metadata
     if dataset is None and where is None and known_name(metadata.data_sha256) != MNIST:
         raise DataError(f"{checkpoint.path} was trained on {metadata.data}; name its directory with --data DIR")
@@ -201,7 +201,7 @@ def load_split(
 
 
 def check_fits(checkpoint: Checkpoint, dataset: Dataset) -> None:
-    """Raise DataError if the images of a data set, or its labels, are not such as a model takes."""
+    """Raise DataError if the images or labels of a data set do not fit a model."""
     metadata, k = checkpoint.metadata, len(checkpoint.metadata.classes)
     if dataset.image_shape != metadata.image_shape:
         (h, w), (model_h, model_w) = dataset.image_shape, metadata.image_shape

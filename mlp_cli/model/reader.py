@@ -1,4 +1,4 @@
-"""The reader of pictures: what a trained network reads on a page, and what it has no answer to."""
+"""The reader of pictures: what a trained network reads on a page, and what it refuses."""
 
 import io
 import math
@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def answers(self) -> list[Answer]:
-        """Of all rows, in reading order."""
+        """The answers of all rows, in reading order."""
         return [answer for row in self.rows for answer in row]
 
 
@@ -72,7 +72,7 @@ class Reader:
     """
 
     def __init__(self, checkpoint: Checkpoint, threshold: float | None = None, inverted: bool | None = None) -> None:
-        """Raises ModelError if the network takes no images of 28×28 pixels, the size that pictures are prepared in."""
+        """Raises ModelError unless the network takes images of 28×28 pixels, the size of prepared pictures."""
         height, width = checkpoint.metadata.image_shape
         if (height, width) != (SIDE, SIDE):
             raise ModelError(
@@ -91,7 +91,7 @@ class Reader:
         return f"<Reader of {self.checkpoint}: {sizes}, {refuses}>"
 
     def read(self, picture: Picture) -> Answer:
-        """The Answer to a picture of one digit; of a file with several pages, the first.
+        """The Answer to a picture of one digit; for a file with several pages, to the first.
 
         Raises ImageError, naming the file, for what cannot be read, is blank, or has several digits on it.
         """
@@ -122,7 +122,7 @@ class Reader:
         return probabilities
 
     def readings(self, picture: Picture, split: bool = False) -> Iterator[Reading]:
-        """The Reading of each page of a picture, `split` into several digits or taken for one.
+        """The Reading of each page of a picture, `split` into several digits or read as one.
 
         Whatever is wrong with a page is its reason: nothing is raised for it. A page's answers do not depend, even in
         their last digit, on what else is read.
@@ -140,7 +140,7 @@ class Reader:
                 reading.reason = str(error)
             except MemoryError:
                 reading.reason = "does not fit into memory; make the picture smaller"
-            except Exception as error:  # nothing in one picture may end the reading of others
+            except Exception as error:  # an error in one picture must not stop the others
                 reading.reason = f"cannot be read because of a bug in mlp: {type(error).__name__}: {error}"
             yield reading
 
@@ -193,7 +193,7 @@ class Reader:
         name = self.classes[probabilities.index(confidence)]
         reason = sign
         if not sign and confidence < self.threshold:
-            # Confidence is rounded down, lest it seem to reach the threshold.
+            # Confidence is rounded down, so that it never seems to reach the threshold.
             if confidence < self.checkpoint.metadata.threshold:
                 guess = f"best guess {name} with confidence {math.floor(1e2 * confidence) / 1e2:.2f}"
                 reason = f"does not look like a digit: {guess}"
@@ -207,7 +207,7 @@ class Reader:
 
 
 def _refusals(answers: Sequence[Answer]) -> str | None:
-    """One line for the refused of several answers, or None."""
+    """One line about the refused answers of several, or None."""
     refused = [answer for answer in answers if answer.reason]
     if not refused:
         return None
@@ -219,7 +219,7 @@ def _refusals(answers: Sequence[Answer]) -> str | None:
 
 
 def _opened(picture: Picture) -> "str | os.PathLike[str] | io.BytesIO | Image.Image":
-    """What images.decode opens. Raises TypeError or ValueError for what is no Picture."""
+    """The picture in a form that images.decode opens. Raises TypeError or ValueError for anything else."""
     from PIL import Image
 
     if isinstance(picture, str | os.PathLike | Image.Image):
@@ -234,7 +234,7 @@ def _opened(picture: Picture) -> "str | os.PathLike[str] | io.BytesIO | Image.Im
 
 
 def _name(picture: Picture) -> str:
-    """What errors call a picture: its path, as text that can be printed whatever bytes are in it."""
+    """The name of a picture in errors: its path, as printable text."""
     if isinstance(picture, str | os.PathLike):
         return os.fsencode(picture).decode("utf-8", "replace")
     return "the picture"

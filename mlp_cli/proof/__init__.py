@@ -1,1 +1,1 @@
-"""The derivation, executed: every formula against a witness, and every number of one example."""
+"""The derivation, executed: every formula against an independent reference, and every number of one example."""

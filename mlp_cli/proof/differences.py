@@ -1,4 +1,4 @@
-"""Central differences, the independent witness for the formulas of backpropagation.
+"""Central differences, the independent reference for the formulas of backpropagation.
 
 (f(x + ε) − f(x − ε)) / 2ε differs from f′(x) by a term in ε², so in float64 with ε = 1e-5 a right formula
 agrees to about 1e-10 and a wrong one does not. float32 is too coarse for this.

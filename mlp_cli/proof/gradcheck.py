@@ -1,8 +1,8 @@
-"""Every formula of docs/derivation.md held against an independent witness, in float64: what `mlp gradcheck` shows.
+"""Every formula of docs/derivation.md against an independent reference, in float64: what `mlp gradcheck` shows.
 
 A formula is checked alone. What stands around it, such as the loss whose gradient it is, is written out here from its
 definition, so that a mistake in a function shows in the line of that function and in no other formula's. Whether
-the formulas are put together rightly is then checked by comparing `MLP` with `trace`, which uses the same formulas, and
+the formulas are joined correctly is then checked by comparing `MLP` with `trace`, which uses the same formulas, and
 whole networks are compared with central differences.
 """
 
@@ -30,12 +30,12 @@ SMALL = (7, 6, 5, 4)
 DIRECTIONS = 5
 
 M, K = 5, 3
-D = 4  # Layers are square where they are checked alone: there a missing transpose is no exception, but wrong numbers.
+D = 4  # Single layers are square, so that a missing transpose gives wrong numbers instead of an exception.
 SMOOTHING, SHARE = 0.1, 0.2
 
 
 class Agreement(NamedTuple):
-    """How far what was computed is from what it should be: the largest relative error, and the index of the entry that
+    """How far a result is from its reference: the largest relative error, and the index of the entry that
     has it. `problem` says why they could not be compared; the error is not a number then."""
 
     error: float
@@ -44,11 +44,11 @@ class Agreement(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        return self.error <= TOLERANCE  # False for nan, too
+        return self.error <= TOLERANCE  # also False for NaN
 
 
 class FormulaCheck(NamedTuple):
-    """A formula as the derivation has it, and what it was compared with; the function that computes it, as
+    """A formula as in the derivation, and what it was compared with; the function that computes it, as
     module.function, with its file and line; the shapes that go in and come out in this check; and how it did."""
 
     witness: str
@@ -98,7 +98,7 @@ def check_networks(
                 results = _along_directions(*batch, directions) if directions else _entry_by_entry(*batch)
         except MemoryError:
             raise
-        except Exception as error:  # a network that raises is wrong, too
+        except Exception as error:  # a network that raises is wrong
             names = ["directions"] if directions else Parameters(sizes).named()
             results = dict.fromkeys(names, _not_comparable(error))
         yield NetworkCheck(tuple(sizes), activation, epsilon, share, results)
@@ -116,7 +116,7 @@ def _softmax(z: Floats) -> Floats:
 
 
 def _rows(labels: Integers) -> Floats:
-    """The rows y that integer labels stand for."""
+    """The one-hot rows y of integer labels."""
     return np.where(labels[:, None] == np.arange(K), 1.0, 0.0)
 
 
@@ -146,7 +146,7 @@ def _check_g(name: str) -> Check:
 
 def _check_softmax(rng: np.random.Generator) -> Compared:
     (z,) = _normal(rng, (M, K))
-    far = z + np.array([[0], [2000], [-2000], [0], [2000]])  # eᶻ is no number there, softmax is the same
+    far = z + np.array([[0], [2000], [-2000], [0], [2000]])  # eᶻ overflows there, but softmax must not
     return (z,), softmax(far), _softmax(z)
 
 
@@ -172,7 +172,7 @@ def _check_jacobian(is_diagonal: bool) -> Check:
     def check(rng: np.random.Generator) -> Compared:
         (z,) = _normal(rng, (M, K))
 
-        # Row j of an example: the gradient of its ŷⱼ. Summed over the examples, which do not mix.
+        # Row j of an example is the gradient of its ŷⱼ. Summing over the examples keeps them apart.
         def sum_of(j: int) -> Callable[[], float]:
             return lambda: float(_softmax(z)[:, j].sum())
 
@@ -240,7 +240,7 @@ def _check_centred_dW(rng: np.random.Generator) -> Compared:
     return (dW, db, mean), centred_dW(dW, db, mean), numerical
 
 
-# Whether `MLP` joins the formulas rightly: it is compared with `trace`, which calls the same functions one by one.
+# Whether `MLP` joins the formulas correctly: compare it with `trace`, which calls the same functions one by one.
 
 
 def _check_forward(rng: np.random.Generator) -> Compared:
@@ -270,7 +270,7 @@ def _check_backward(rng: np.random.Generator) -> Compared:
 
 def _check_parts(rng: np.random.Generator) -> Compared:
     network, x, labels = _square_network(rng)
-    parts = (slice(0, 1), slice(1, D))  # a sum of means, or a mean of them, would be another number
+    parts = (slice(0, 1), slice(1, D))  # unequal parts: a sum or mean of means would differ
     shares = [network.loss_and_gradients(x[part], labels[part], batch_size=D).gradients.flat for part in parts]
     return (x,), np.sum(shares, axis=0), network.loss_and_gradients(x, labels).gradients.flat
 
@@ -362,7 +362,7 @@ _CHECKS: tuple[tuple[str, str, Callable[..., object], Check], ...] = (
 
 
 def _place(function: Callable[..., object]) -> tuple[str, str, int]:
-    """Where a function is: module.function, the file and the line it begins in."""
+    """The place of a function: module.function, its file and first line."""
     module = function.__module__
     name = f"{module.rpartition('.')[2]}.{function.__qualname__}"
     return name, module.replace(".", "/") + ".py", function.__code__.co_firstlineno
@@ -376,7 +376,7 @@ def _run(compare: Check) -> tuple[str, Agreement]:
             inputs, computed, expected = compare(rng)
             shapes = f"{' · '.join(map(_shape, inputs))} → {_shape(expected)}"
             return shapes, Agreement(*largest_error(computed, expected))
-    except Exception as error:  # a formula that raises, or gives another shape, is wrong, too
+    except Exception as error:  # a formula that raises or gives another shape is wrong
         return "", _not_comparable(error)
 
 
@@ -394,7 +394,7 @@ def _along_directions(
     slopes, numerical = [], []
     for _ in range(number):
         direction = rng.standard_normal(gradients.flat.size)
-        direction *= 10 / np.linalg.norm(direction)  # long enough to tell its slope from rounding
+        direction *= 10 / np.linalg.norm(direction)  # long enough for its slope to exceed rounding
         slopes.append(gradients.flat @ direction)
         numerical.append(directional_derivative(loss, network.parameters.flat, direction))
     return {"directions": Agreement(*largest_error(slopes, numerical))}
@@ -409,8 +409,8 @@ def _network(
     for b in network.parameters.b:  # zero biases would hide mistakes with them
         b[...] = 0.1 * rng.standard_normal(b.shape)
 
-    # A central difference across the kink of a ReLU is no derivative. So of many examples those are taken whose units
-    # stay farthest from it: much farther than a step of 1e-5 moves them.
+    # A central difference across the kink of a ReLU is not a derivative. So take those of many examples whose units are
+    # farthest from it: much farther than a step of 1e-5 moves them.
     n = 16 * m
     x, labels = rng.random((n, sizes[0])), rng.integers(0, sizes[-1], n)
     masks = Dropout.draw(rng, n, sizes[1:-1], share, np.float64).masks
