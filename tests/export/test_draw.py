@@ -258,7 +258,7 @@ def test_an_answer_below_the_threshold_is_shown_as_refused(browser, shipped):
     browser.open(Checkpoint(shipped.path, shipped.network, metadata, shipped.tensors))
     draw(browser, star)
     assert browser.text("answer") == "–"
-    assert "No digit, says the network" in browser.text("reason")
+    assert "Not a digit: the largest probability" in browser.text("reason")
     assert browser.run("return mlp.read(mlp.pixels).digit") is None
     browser.click("clear")
     draw(browser, DIGITS["0"])
