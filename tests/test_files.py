@@ -4,7 +4,17 @@ import os
 
 import pytest
 
-from mlp_cli.files import HAS_DESCRIPTORS, STALE, create_file, new_folder, read_file, remove_parts, replace_file
+from mlp_cli import files
+from mlp_cli.files import (
+    HAS_DESCRIPTORS,
+    STALE,
+    create_file,
+    new_folder,
+    read_file,
+    remove_parts,
+    replace_file,
+    write_folders,
+)
 
 
 def names(folder):
@@ -145,6 +155,29 @@ def test_a_new_folder_replaces_nothing_not_even_an_empty_folder(tmp_path, what):
         make(place, come[what])
     assert names(tmp_path) == ["place"]
     assert what != "folder" or names(place) == []
+
+
+def test_folders_have_their_names_when_all_of_them_is_on_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").write_bytes(b"old")
+    seen = []
+    flush = files._flush
+    monkeypatch.setattr(files, "_flush", lambda path: seen.append((path.name, names(tmp_path)[-1])) or flush(path))
+    write_folders({tmp_path / "a": {"x": b"1", "y": b"2"}, tmp_path / "b": {"x": b"3"}})
+    assert seen == [("x", "a"), ("y", "a"), ("x", "a")]  # no b yet
+    assert {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.glob("*/*")} == {
+        "a/x": b"1", "a/y": b"2", "b/x": b"3",
+    }  # fmt: skip
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_folders_on_a_full_disk_leave_what_was_there_and_nothing_half_written(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        write_folders({tmp_path / "a": {"x": b"1"}, tmp_path / "b": {"x": b"3"}})
+    assert (names(tmp_path), names(tmp_path / "a")) == (["a"], ["old"])
 
 
 def test_a_disk_that_fills_up_where_there_are_no_links_leaves_no_file(tmp_path, monkeypatch):

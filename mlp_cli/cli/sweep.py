@@ -127,6 +127,7 @@ def command(
                     test=test,
                     minutes=minutes,
                     give_up=give_up,
+                    guess=guess,
                     command=["mlp", *sys.argv[1:]],
                     tell=show,
                 )
@@ -175,7 +176,7 @@ class _Show:
         if progress.note:
             self._note(f"note: {progress.note}")
         if progress.ended and not self.redraws and not self.quiet:
-            self._note(self._line(progress.ended))
+            self._note(self._line(progress.ended, progress.missing))
         if self.redraws and (progress.note or time.monotonic() - self._drawn > SECONDS_BETWEEN_TABLES):
             self._draw(progress)
             self._drawn = time.monotonic()
@@ -186,8 +187,8 @@ class _Show:
             redraw([], self._lines)
         self._lines = 0
 
-    def _line(self, row: "Row") -> str:
-        total, missing = len(self.sweep.rows), len(self.sweep.missing())
+    def _line(self, row: "Row", missing: int) -> str:
+        total = len(self.sweep.rows)
         outcome = row.outcome
         assert outcome is not None
         if row.state != "finished":
@@ -205,7 +206,7 @@ class _Show:
         from mlp_cli.printable import printable
 
         width, height = shutil.get_terminal_size()
-        total, missing = len(self.sweep.rows), len(self.sweep.missing())
+        total, missing = len(self.sweep.rows), progress.missing
         table = _table(self.sweep.standings(), with_difference=False)
         if len(table) > height - 2:
             table = [*table[: height - 3], "…"]

@@ -5,9 +5,12 @@ Dask hands out the jobs, and gives those of a worker that dies to another one.
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import multiprocessing
 import os
 import re
+import secrets
 import signal
 import tempfile
 import warnings
@@ -35,9 +38,11 @@ class Cluster:
     def __init__(self, client: Client, name: str, *, is_local: bool) -> None:
         self.name, self.is_local = name, is_local
         self._client = client
-        self._futures: dict[str, Future] = {}
-        self._names: dict[Any, str] = {}
+        self._tasks: dict[Any, tuple[Future, Sequence[Job]]] = {}  # by the key of the future
+        self._wanted: set[str] = set()  # names of runs
         self._finished = _imported().as_completed(loop=client.loop)
+        self._token, self._numbers = secrets.token_hex(8), itertools.count()
+        self._arguments: dict[str, Any] = {}
 
     def __len__(self) -> int:
         """How many runs the workers make at a time, at present. Raises LostError."""
@@ -58,43 +63,55 @@ class Cluster:
                         f"worker {address}: has {package} {its}, but this machine has {mine}; runs would differ"
                     )
 
-    def submit(self, jobs: Sequence[Job], common: Common, datasets: Datasets | None = None) -> None:
-        """Submit these runs, in this order. The `datasets` are sent to each worker once."""
-        arguments: dict[str, Any] = {"common": common}
-        with self._or_lost(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a large graph: that is the data set, and Dask keeps it for new workers
-            if datasets is not None:
-                arguments["datasets"] = self._client.submit(_same, datasets, key=f"mlp-data-{common.mark}")
-            keys = [f"mlp-run-{common.mark}-{number:06d}" for number, _ in enumerate(jobs)]
-            futures = self._client.map(work, jobs, key=keys, **arguments)
-        for job, future in zip(jobs, futures, strict=True):
-            self._futures[job.name] = future
-            self._names[future.key] = job.name
+    def submit(self, jobs: Sequence[Job], common: Common, datasets: Datasets | None = None, together: int = 1) -> None:
+        """Submit these runs, in this order, `together` to a task. The `datasets` are sent to each worker once."""
+        self._arguments = {"common": common}
+        if datasets is not None:
+            with self._or_lost(), _unwarned():
+                self._arguments["datasets"] = self._client.submit(_same, datasets, key=f"mlp-data-{common.mark}")
+        self._wanted.update(job.name for job in jobs)
+        self._submit([jobs[first : first + together] for first in range(0, len(jobs), together)])
+
+    def _submit(self, tasks: Sequence[Sequence[Job]], priority: int = 0) -> None:
+        # unique to this client: a worker still in a task of a killed one would take the same key for that task
+        keys = [f"mlp-{self._token}-{next(self._numbers):06d}" for _ in tasks]
+        with self._or_lost(), _unwarned():
+            futures = self._client.map(work, tasks, key=keys, priority=priority, **self._arguments)
+        self._tasks |= {future.key: (future, task) for future, task in zip(futures, tasks, strict=True)}
         self._finished.update(futures)
 
-    def finished(self) -> Iterator[tuple[str, Outcome]]:
-        """The Outcomes since the last call. Raises LostError, and UnfitError for a worker."""
+    def finished(self) -> Iterator[dict[str, Outcome]]:
+        """The Outcomes since the last call, task by task. Raises LostError, and UnfitError for a worker."""
         for future in self._finished.next_batch(block=False):
-            name = self._names[future.key]
-            if name not in self._futures:  # it was cancelled
+            if future.key not in self._tasks:  # it was cancelled
                 continue
             if future.status in ("cancelled", "lost"):
                 raise LostError(f"the scheduler {self.name} is gone")
+            _, jobs = self._tasks[future.key]
             with self._or_lost():
-                outcome = _outcome(future)
-            del self._futures[name]
+                outcomes = _outcomes(future, jobs)
+            del self._tasks[future.key]
             future.release()
-            yield name, outcome
+            made = dict(zip((job.name for job in jobs), outcomes, strict=False))
+            rest = [job for job in jobs[len(made) :] if job.name in self._wanted]
+            if rest:  # the time of the task was up, or one of its runs ended it
+                self._submit([rest] if made else [[job] for job in rest], priority=1)
+            told = {name: outcome for name, outcome in made.items() if name in self._wanted}
+            self._wanted -= told.keys()
+            yield told
 
     def cancel(self, names: Collection[str]) -> None:
-        """Cancel these runs; a running one is stopped, and saved if its worker can."""
-        futures = [self._futures.pop(name) for name in names if name in self._futures]
+        """Cancel these runs; a running one is stopped, and saved if its worker can. One that shares a task with others
+        may still be made, but its Outcome is dropped."""
+        self._wanted -= set(names)
+        keys = [key for key, (_, jobs) in self._tasks.items() if not any(job.name in self._wanted for job in jobs)]
+        futures = [self._tasks.pop(key)[0] for key in keys]
         with self._or_lost():
             self._client.cancel(futures)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # nobody is left to be told
-            self.cancel(list(self._futures))
+            self.cancel(list(self._wanted))
         with contextlib.suppress(Exception):
             self._client.close(timeout=SECONDS_TO_CLOSE)
 
@@ -114,30 +131,45 @@ def _same(datasets: Datasets) -> Datasets:
     return datasets
 
 
-def _outcome(future: Future) -> Outcome:
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without the warning of a large graph: that is the data set, and Dask keeps it for new workers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _outcomes(future: Future, jobs: Sequence[Job]) -> list[Outcome]:
+    """The Outcomes of a task: of its first jobs, one at least. None at all if a task of several ended in an error, so
+    that each is tried alone to find out which one caused it. Raises UnfitError."""
     from distributed import KilledWorker
 
     if future.status == "finished":
-        result: Outcome = future.result()
-        return result
+        outcomes: list[Outcome] = future.result()
+        return outcomes
     error = future.exception()
     if isinstance(error, UnfitError):
         raise error
+    if len(jobs) > 1:
+        return []
     if isinstance(error, KilledWorker):
-        return Outcome("failed", problem="every worker that tried it died")
-    return Outcome("failed", problem=f"{type(error).__name__}: {error}")
+        return [Outcome("failed", problem="every worker that tried it died")]
+    return [Outcome("failed", problem=f"{type(error).__name__}: {error}")]
 
 
 @contextlib.contextmanager
 def local(jobs: int) -> Iterator[Cluster]:
-    """`n` processes of this machine, which end with the context or with this process."""
-    distributed = _imported()
-    import dask
-
+    """`jobs` processes of this machine, which end with the context or with this process."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlp-sweep-", ignore_cleanup_errors=True))
-        stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
         stack.enter_context(_environment(DASK_LOGGING__DISTRIBUTED="critical"))  # of workers, also of later ones
+        with _deaf_to_the_terminal():
+            method = _started()
+        distributed = _imported()
+        import dask
+
+        options = {"distributed.worker.profile.enabled": False, "distributed.worker.multiprocessing-method": method}
+        stack.enter_context(dask.config.set(options))
         with _deaf_to_the_terminal():
             workers = distributed.LocalCluster(
                 n_workers=jobs,
@@ -176,6 +208,19 @@ def remote(address: str) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
+
+
+def _started() -> str:
+    """The way of multiprocessing to start workers. Where forks are to be had, they come from a process started here,
+    which imports what they need once for all of them, while this process imports the same."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    from multiprocessing import forkserver  # not on Windows
+
+    multiprocessing.set_forkserver_preload(["distributed", "mlp_cli.runs.job"])
+    with _environment(PYTHONSAFEPATH="1"):  # not to import what lies in the working directory
+        forkserver.ensure_running()
+    return "forkserver"
 
 
 async def _identify(distributed: Any, address: str) -> None:

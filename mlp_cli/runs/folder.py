@@ -80,9 +80,16 @@ class Run:
     """A run directory in which this process trains: a configuration, a data set, and the `records` of its epochs."""
 
     def __init__(
-        self, directory: Path, lock: Lock, config: Config, dataset: Dataset, init: Checkpoint | None = None
+        self,
+        directory: Path,
+        lock: Lock | None,
+        config: Config,
+        dataset: Dataset,
+        init: Checkpoint | None = None,
+        files: dict[str, bytes] | None = None,
     ) -> None:
-        """`init` is the checkpoint whose parameters the run starts from, if it does not draw them from its seed."""
+        """`init` is the checkpoint whose parameters the run starts from, if it does not draw them from its seed. With
+        `files` there is no directory: what would be written into it is kept there by name."""
         self.directory = directory
         self.config = config
         self.dataset = dataset
@@ -90,6 +97,7 @@ class Run:
         self.facts: Facts = {}
         self.init = init and str(init.path.resolve())
         self.trained_on = (*(init.metadata.all_trained_on if init else ()), *(s.sha256 for s in dataset.sources))
+        self.files = files
         self._lock = lock
 
     def __str__(self) -> str:
@@ -138,7 +146,7 @@ class Run:
 
     def resume(self, state: State, threads: int, command: Sequence[str]) -> None:
         """Continue a run whose `facts` and `records` have been read."""
-        remove_parts(self.directory, self._lock.descriptor)
+        remove_parts(self.directory, self._lock.descriptor if self._lock else None)
         resumed = {"at": now(), "step": state.step, "threads": threads, "command": list(command)}
         self.facts |= {"outcome": "running", "ended": None, "resumed": [*self.facts["resumed"], resumed]}
         self.write(CONFIG, to_toml(self.config))
@@ -169,12 +177,16 @@ class Run:
                 self.facts |= {"outcome": outcome, "ended": now()}
                 self._write_facts()
         finally:
-            self._lock.release()
+            if self._lock:
+                self._lock.release()
 
     def write(self, name: str, content: bytes | str) -> None:
         """Replace the file `name` by `content`, all at once. Raises RunError and keeps the old file."""
         content = content.encode() if isinstance(content, str) else content
-        descriptor = self._lock.descriptor
+        if self.files is not None:
+            self.files[name] = content
+            return
+        descriptor = self._lock.descriptor if self._lock else None
         try:
             replace_file(self.directory / name if descriptor is None else name, content, descriptor)
         except OSError as error:

@@ -1,7 +1,8 @@
-"""One run of a sweep, as a worker makes it: an ordinary run directory, made by the code of `mlp train`.
+"""Runs of a sweep, as a worker makes them: ordinary run directories, made by the code of `mlp train`.
 
 Where a worker sees the directory of the sweep, it trains there, and a run that another worker left goes on from its
-last checkpoint. Elsewhere it trains in a temporary directory, and the files travel back to the client.
+last checkpoint. Elsewhere it trains in memory, and the files travel back to the client. Short
+runs are made in memory everywhere, several to a task: a task costs Dask milliseconds, and a save costs the disk some.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,17 +21,21 @@ from mlp_cli import __version__
 from mlp_cli.config import Config
 from mlp_cli.data.datasets import Dataset, Part, load_dataset
 from mlp_cli.errors import DivergedError, MlpError, RunError, StoppedError
+from mlp_cli.files import write_folders
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BEST, LAST
 from mlp_cli.model.measure import measure
 from mlp_cli.runs import start
-from mlp_cli.runs.folder import best_record, is_locked, read_facts, read_metrics
+from mlp_cli.runs.folder import Facts, best_record, is_locked, read_facts, read_metrics
 from mlp_cli.runs.train import run_to_end
+from mlp_cli.training.loop import Record
 from mlp_cli.training.state import State
 
 MARKED_FILE = "sweep.toml"  # its first line has the mark by which a worker recognises the sweep
 DONE = ("finished", "diverged")  # states that a repeated run would end in again
 SECONDS_BETWEEN_LOOKS = 0.2  # whether a run is still wanted
+SECONDS_OF_A_TASK = 1.0  # shorter runs share one; a kill loses no more than this of them
+MOST_TOGETHER = 16  # runs in a task, whose files are in memory until they are written
 
 IsWanted = Callable[[], bool]
 
@@ -40,7 +45,8 @@ class UnfitError(RunError):
 
 
 class Common(NamedTuple):
-    """What the jobs of a sweep have in common. `directory` and the places in `data` are absolute, on the client."""
+    """What the jobs of a sweep have in common. `directory` and the places in `data` are absolute, on the client. With
+    `short`, runs are made in memory."""
 
     directory: str
     mark: str
@@ -48,6 +54,7 @@ class Common(NamedTuple):
     data_sha256: dict[str, str]
     threads: int
     test: bool
+    short: bool
     command: Sequence[str]
     versions: dict[str, str]
 
@@ -86,11 +93,13 @@ def versions() -> dict[str, str]:
     return {"mlp-cli": __version__, "numpy": np.__version__}
 
 
-def work(job: Job, common: Common, datasets: Datasets | None = None) -> Outcome:
-    """Make the run of a Job on a worker of Dask. Raises UnfitError; other errors are the Outcome of this run."""
+def work(jobs: Sequence[Job], common: Common, datasets: Datasets | None = None) -> list[Outcome]:
+    """Make the runs of some Jobs on a worker of Dask, in their order: the first one, and as many others as begin within
+    SECONDS_OF_A_TASK. Raises UnfitError; other errors are the Outcome of their run."""
     from distributed import Reschedule, get_worker
 
     worker = get_worker()
+    name = str(worker.name)
     _check_versions(common, str(worker.address))
     key = worker.get_current_task()
 
@@ -99,34 +108,57 @@ def work(job: Job, common: Common, datasets: Datasets | None = None) -> Outcome:
         task = worker.state.tasks.get(key)
         return task is not None and task.state != "cancelled" and worker.status.name in ("running", "paused")
 
-    try:
-        dataset = datasets.train if datasets else _load("train", common.data)
-        if dataset.sha256 != common.data_sha256:
-            raise UnfitError(f"worker {worker.address}: has other data in {common.data} than this machine")
-        test = None
-        if common.test:
-            test = datasets.test if datasets else _load("test", common.data)
-        if sees(common):
-            outcome = _train(job, Path(common.directory, job.name), common, dataset, str(worker.name), is_wanted)
-            return outcome._replace(test_accuracy=_measured(Path(common.directory, job.name), test))
-        with tempfile.TemporaryDirectory(dir=worker.local_directory) as folder:
-            directory = Path(folder, job.name)
-            outcome = _train(job, directory, common, dataset, str(worker.name), is_wanted)
-            files = {path.name: path.read_bytes() for path in directory.iterdir()}
-            return outcome._replace(test_accuracy=_measured(directory, test), files=files)
-    except UnfitError:
-        raise
-    except StoppedError:
-        raise Reschedule from None  # still wanted, but elsewhere
-    except (MlpError, OSError) as error:
-        return Outcome("failed", worker=str(worker.name), problem=str(error))
+    until = time.monotonic() + SECONDS_OF_A_TASK
+    outcomes: dict[str, Outcome] = {}
+    for job in jobs:
+        if outcomes and time.monotonic() > until:
+            break
+        try:
+            dataset = datasets.train if datasets else _load("train", common.data)
+            if dataset.sha256 != common.data_sha256:
+                raise UnfitError(f"worker {worker.address}: has other data in {common.data} than this machine")
+            outcome = _train(job, common, dataset, name, is_wanted)
+            if common.test:
+                test = datasets.test if datasets and datasets.test else _load("test", common.data)
+                outcome = outcome._replace(test_accuracy=_measured(job, common, outcome, test))
+            outcomes[job.name] = outcome
+        except UnfitError:
+            raise
+        except StoppedError:
+            raise Reschedule from None  # still wanted, but elsewhere
+        except (MlpError, OSError) as error:
+            outcomes[job.name] = Outcome("failed", worker=name, problem=str(error))
+    if not is_wanted():  # another worker may be at the same runs
+        raise Reschedule
+    if sees(common):
+        try:
+            outcomes = write_files(common.directory, outcomes)
+        except OSError as error:
+            failed = Outcome("failed", worker=name, problem=str(error))
+            outcomes = {run: failed if one.files else one for run, one in outcomes.items()}
+    return list(outcomes.values())
+
+
+def write_files(directory: str | Path, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Write the files of runs into the directory of the sweep, and return the same outcomes without them. Raises
+    OSError."""
+    folders = {
+        Path(directory, name): {Path(file).name: content for file, content in one.files.items()}
+        for name, one in outcomes.items()
+        if one.files is not None
+    }
+    write_folders(folders)
+    return {name: one._replace(files=None) for name, one in outcomes.items()}
 
 
 def read_outcome(directory: Path) -> Outcome | None:
     """How the run in a directory went, as far as its files say; None if there is none. Raises RunError."""
     if not (directory / LAST).is_file():
         return None
-    facts, records = read_facts(directory), read_metrics(directory)
+    return _outcome(read_facts(directory), read_metrics(directory))
+
+
+def _outcome(facts: Facts, records: Sequence[Record]) -> Outcome:
     best = best_record(records)
     state = "stopped" if facts["outcome"] == "running" else facts["outcome"]
     return Outcome(
@@ -161,18 +193,25 @@ def _load(part: Part, where: str | tuple[str, ...] | None) -> Dataset:
     return load_dataset(part, where)
 
 
-def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: str, is_wanted: IsWanted) -> Outcome:
-    # Another worker may still be training this run for a lost client; it will notice soon, and save its state.
-    while directory.is_dir() and is_locked(directory) and is_wanted():
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    outcome = read_outcome(directory)
+def _train(job: Job, common: Common, dataset: Dataset, worker: str, is_wanted: IsWanted) -> Outcome:
+    directory = Path(common.directory, job.name)
+    outcome: Outcome | None = None
+    files: dict[str, bytes] | None = None
+    if is_here := sees(common):
+        # Another worker may still be training this run for a lost client; it will notice soon, and save its state.
+        while directory.is_dir() and is_locked(directory) and is_wanted():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        outcome = read_outcome(directory)
     if outcome is not None and outcome.state in DONE:
         return outcome
     if outcome is not None:
         session = start.resume(directory, data=dataset, threads=common.threads, command=common.command)
-    else:
+    elif is_here and not common.short:
         shutil.rmtree(directory, ignore_errors=True)  # of a run that was killed before its first checkpoint
         session = start.begin(job.config, dataset, directory, common.threads, common.command)
+    else:
+        files = {}
+        session = start.begin(job.config, dataset, directory, common.threads, common.command, files=files)
     session.run.facts["worker"] = worker
     looked = time.monotonic()
 
@@ -186,14 +225,22 @@ def _train(job: Job, directory: Path, common: Common, dataset: Dataset, worker: 
 
     with contextlib.suppress(DivergedError):  # run.json says so
         run_to_end(session, stop_if_unwanted)
+    if files is not None:
+        return _outcome(session.run.facts, session.run.records)._replace(files=files)
     outcome = read_outcome(directory)
     if outcome is None:
         raise RunError(f"{directory}: the run is gone")
     return outcome
 
 
-def _measured(directory: Path, test: Dataset | None) -> float | None:
-    """The accuracy of a run's best checkpoint on the test set, or None without a checkpoint or a test set."""
-    if test is None or not (directory / BEST).is_file():
+def _measured(job: Job, common: Common, outcome: Outcome, test: Dataset) -> float | None:
+    """The accuracy of a run's best checkpoint on the test set, or None without a checkpoint."""
+    if outcome.files is None:
+        best = Path(common.directory, job.name, BEST)
+        return measure(load_checkpoint(best), dataset=test).accuracy if best.is_file() else None
+    if BEST not in outcome.files:
         return None
-    return measure(load_checkpoint(directory / BEST), dataset=test).accuracy
+    with tempfile.TemporaryDirectory(prefix="mlp-") as folder:
+        best = Path(folder, BEST)
+        best.write_bytes(outcome.files[BEST])
+        return measure(load_checkpoint(best), dataset=test).accuracy

@@ -60,12 +60,14 @@ def begin(
     tell: Tell | None = None,
     init: Checkpoint | None = None,
     bar: "Bar | None" = None,
+    files: dict[str, bytes] | None = None,
 ) -> Session:
     """A new run of a Config on `data`, a place or what was loaded from one, None for the bundled MNIST: its files
     are written, it has made no step.
 
     With a checkpoint `init` the run begins with its network, whose sizes replace those of the configuration. `tell` is
     called with a line before anything that takes seconds, `bar` shows how far the pictures among the data are prepared.
+    With a dictionary `files` the run is made in memory, and its files go there; `out` is then no more than its name.
     Nothing is left behind when that fails. Raises DataError or RunError.
     """
     if init is not None:
@@ -82,6 +84,10 @@ def begin(
     teacher, teacher_sha256 = _teacher(config, dataset)
     examples = _split(dataset, config, teacher, tell, init.metadata.held_out_by if init else None)
     state = State.new(config, examples, init.network if init else None)
+    if files is not None:
+        run = Run(Path(out or ""), None, config, dataset, init, files)
+        run.start(state, threads, command, teacher_sha256)
+        return Session(run, state, examples, threads)
     directory = make_directory(out)
     with contextlib.ExitStack() as until_it_runs:
         until_it_runs.callback(shutil.rmtree, directory, ignore_errors=True)

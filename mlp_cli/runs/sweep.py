@@ -8,7 +8,7 @@ import contextlib
 import csv
 import io
 import itertools
-import os
+import math
 import secrets
 import shlex
 import shutil
@@ -32,7 +32,19 @@ from mlp_cli.model.find import BEST, find_model
 from mlp_cli.model.measure import measure
 from mlp_cli.runs.cluster import Cluster, LostError
 from mlp_cli.runs.folder import Lock, make_directory
-from mlp_cli.runs.job import DONE, MARKED_FILE, Common, Datasets, Job, Outcome, read_outcome, versions
+from mlp_cli.runs.job import (
+    DONE,
+    MARKED_FILE,
+    MOST_TOGETHER,
+    SECONDS_OF_A_TASK,
+    Common,
+    Datasets,
+    Job,
+    Outcome,
+    read_outcome,
+    versions,
+    write_files,
+)
 from mlp_cli.runs.ranking import Difference, Spread, behind_best, hopeless, order
 from mlp_cli.runs.settings import Asked, Begun, Setting, Settled, SweepFile, parse_seeds, read_sweep_file, told
 from mlp_cli.runs.train import Signals
@@ -46,6 +58,7 @@ COLUMNS = ("state", "epochs", "best_epoch", "val_accuracy", "test_accuracy", "se
 GIVEN_UP = "given up"
 SECONDS_BETWEEN_TABLES = 1.0  # a table of 10,000 rows is not rewritten after each run
 SECONDS_BETWEEN_LOOKS = 0.05
+TASKS_EACH = 8  # at least, of a worker in a sweep of short runs
 STEPS_TO_TIME, SECONDS_TO_TIME, SETTINGS_TO_TIME = 8, 0.5, 8
 
 
@@ -144,7 +157,7 @@ class Sweep:
         try:
             for path in sweep.directory.iterdir():  # leftovers of a killed client
                 if PART.fullmatch(path.name):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
             sweep._read_outcomes()  # again, since another process may have worked on it until now
         except BaseException:
             sweep._lock.release()
@@ -182,11 +195,14 @@ class Sweep:
         how = f"continue with: mlp sweep --resume {shlex.quote(str(self))}"
         return f"{done} of {len(self.rows)} runs are done and kept; {how}"
 
-    def keep(self, name: str, outcome: Outcome) -> None:
-        """Record a finished run, and write its files if they came with it. Raises RunError."""
-        if outcome.files is not None and outcome.state in DONE:
-            self._write_run(name, outcome.files)
-        self.rows[name].outcome = outcome._replace(files=None)
+    def keep(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Record finished runs, by name, and write their files if they came with them. Raises RunError."""
+        try:
+            outcomes = write_files(self.directory, outcomes)
+        except OSError as error:
+            raise RunError(f"{self.directory}: cannot be written: {error.strerror}") from None
+        for name, outcome in outcomes.items():
+            self.rows[name].outcome = outcome
         if time.monotonic() - self._written > SECONDS_BETWEEN_TABLES:
             self.write_table()
 
@@ -310,25 +326,13 @@ class Sweep:
         except OSError as error:
             raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}") from None
 
-    def _write_run(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Write a run directory, completely or not at all. Raises RunError."""
-        part, directory = self.directory / f".{secrets.token_hex(8)}.mlp-part", self.directory / name
-        try:
-            part.mkdir()
-            for file, content in files.items():
-                replace_file(part / Path(file).name, content)
-            shutil.rmtree(directory, ignore_errors=True)  # remains of an unfinished run
-            os.rename(part, directory)
-        except OSError as error:
-            raise RunError(f"{directory}: cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-
 
 class Progress(NamedTuple):
-    """Progress of a sweep: how many runs it makes at a time, and a note or the run that has just ended."""
+    """Progress of a sweep: how many runs it makes at a time, how many are missing, and a note or the run that has just
+    ended."""
 
     slots: int
+    missing: int
     note: str | None = None
     ended: Row | None = None
 
@@ -342,10 +346,11 @@ def run_sweep(
     test: bool = False,
     minutes: float | None = None,
     give_up: bool = False,
+    guess: float = math.inf,
     command: Sequence[str] = (),
     tell: Callable[[Progress], object] = lambda progress: None,
 ) -> None:
-    """Make the missing runs of a sweep.
+    """Make the missing runs of a sweep, which take about `guess` seconds each.
 
     `tell` is called for each run that ended, each note, and many times a second without either. Ends early after
     `minutes`. Raises StoppedError once `signals` have received one, RunError where the scheduler or the disk is gone.
@@ -359,11 +364,12 @@ def run_sweep(
         data_sha256=sweep.data_sha256,
         threads=threads,
         test=test,
+        short=guess < SECONDS_OF_A_TASK,
         command=tuple(command),
         versions=versions(),
     )
     try:
-        for progress in _made(sweep, cluster, common, give_up):
+        for progress in _made(sweep, cluster, common, give_up, guess):
             tell(progress)
             if signals.received:
                 cluster.close()
@@ -375,7 +381,7 @@ def run_sweep(
         raise RunError(f"{error}; {sweep.kept()}") from None
 
 
-def _made(sweep: Sweep, cluster: Cluster, common: Common, give_up: bool) -> Iterator[Progress]:
+def _made(sweep: Sweep, cluster: Cluster, common: Common, give_up: bool, guess: float) -> Iterator[Progress]:
     """Yields Progress until nothing is missing."""
     pending = {row.name for row in sweep.missing()}
     slots, looked, is_submitted = 0, 0.0, False
@@ -383,24 +389,32 @@ def _made(sweep: Sweep, cluster: Cluster, common: Common, give_up: bool) -> Iter
         if time.monotonic() - looked > SECONDS_BETWEEN_TABLES:
             before, slots = slots, len(cluster)
             if slots == 0 and (before or not looked):
-                yield Progress(0, f"{cluster.name} has no workers; waiting for one")
+                yield Progress(0, len(pending), f"{cluster.name} has no workers; waiting for one")
             for setting, why in _hopeless(sweep) if give_up else ():
                 names = sweep.give_up_on(setting, why)
                 cluster.cancel(names)
                 pending.difference_update(names)
-                yield Progress(slots, f"{setting.label}: given up, {why}")
+                yield Progress(slots, len(pending), f"{setting.label}: given up, {why}")
             looked = time.monotonic()
         if slots and not is_submitted:
             cluster.check_versions()
             jobs = [Job(row.name, row.config) for row in sweep.missing()]
-            cluster.submit(jobs, common, None if cluster.is_local else _datasets(sweep, common.test))
+            datasets = None if cluster.is_local else _datasets(sweep, common.test)
+            cluster.submit(jobs, common, datasets, _together(len(jobs), slots, guess))
             is_submitted = True
-        for name, outcome in cluster.finished():
-            pending.discard(name)
-            sweep.keep(name, outcome)
-            yield Progress(slots, ended=sweep.rows[name])
-        yield Progress(slots)
+        for outcomes in cluster.finished():
+            sweep.keep(outcomes)
+            for name in outcomes:
+                pending.discard(name)
+                yield Progress(slots, len(pending), ended=sweep.rows[name])
+        yield Progress(slots, len(pending))
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _together(runs: int, slots: int, seconds: float) -> int:
+    """How many runs go into a task: as many as take SECONDS_OF_A_TASK together, if each takes these `seconds`, and few
+    enough that no worker is idle for long at the end."""
+    return max(1, min(int(SECONDS_OF_A_TASK / max(seconds, 0.001)), MOST_TOGETHER, runs // (TASKS_EACH * slots)))
 
 
 def _datasets(sweep: Sweep, test: bool) -> Datasets | None:

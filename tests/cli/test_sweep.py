@@ -2,24 +2,26 @@
 
 import contextlib
 import csv
+import functools
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from samples import BASE, quietly
+from commands import dask, mlp_sweep
+from samples import BASE, RUN_FILES, quietly
 
 pytest.importorskip("distributed")
 
 from mlp_cli.config import load_config
-from mlp_cli.runs import cluster, job
+from mlp_cli.runs import cluster, folder, job
 from mlp_cli.runs import sweep as policy
 from mlp_cli.runs.start import begin
 from mlp_cli.runs.train import run_to_end
@@ -30,7 +32,7 @@ SMALL = (
 )  # fmt: skip
 RATE = "training.learning_rate"
 RATES = ("--set", "training.learning_rate=0.1,0.02")
-LIMIT = 120  # seconds that a test may wait for another process
+LIMIT = 60  # seconds that a test may wait for another process
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +47,22 @@ def trained(data, tmp_path_factory):
     return {path.name: (path / "best.safetensors").read_bytes() for path in folder.iterdir()}
 
 
+@pytest.fixture(scope="module")
+def threads():
+    """Two workers that are threads of this process, for all tests here."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "protocol": "inproc"}
+    with cluster._imported().LocalCluster(processes=False, **options) as workers:
+        yield workers
+
+
 @pytest.fixture
-def in_process(monkeypatch):
-    """Workers of this machine are threads of this process, which begin at once."""
+def in_process(monkeypatch, threads):
+    """The workers of this machine are those threads, whatever --jobs says."""
     import distributed
 
-    started = distributed.LocalCluster
-    monkeypatch.setattr(
-        distributed, "LocalCluster", lambda **options: started(**(options | {"processes": False, "protocol": "inproc"}))
-    )
+    monkeypatch.setattr(cluster, "_started", lambda: "spawn")
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **options: threads)
+    monkeypatch.setattr(cluster, "_close", lambda workers: None)
 
 
 @pytest.fixture
@@ -99,17 +108,19 @@ def test_processes_of_this_machine_make_the_runs_of_mlp_train(mlp, data, trained
 
 
 def test_files_come_back_from_workers_that_do_not_see_the_directory(sweep, trained, monkeypatch):
-    wrote = []
+    wrote, came = [], {}
     monkeypatch.setattr(job, "sees", lambda common: False)
     monkeypatch.setattr(
         cluster.Cluster, "is_local", property(lambda self: False, lambda self, value: None), raising=False
     )
-    begin = job.start.begin
-    monkeypatch.setattr(job.start, "begin", lambda *args: wrote.append(args[2]) or begin(*args))
+    write = folder.replace_file
+    monkeypatch.setattr(folder, "replace_file", lambda *args: wrote.append(args[0]) or write(*args))
+    keep = policy.Sweep.keep
+    monkeypatch.setattr(policy.Sweep, "keep", lambda self, outcomes: came.update(outcomes) or keep(self, outcomes))
     assert sweep("--out", "out", "--test").code == 0
     assert are_those_of_train("out", trained)
-    assert len(wrote) == 4
-    assert not any(directory.is_relative_to(Path.cwd() / "out") or directory.exists() for directory in wrote)
+    assert wrote == []  # by a worker
+    assert [sorted(outcome.files) for outcome in came.values()] == [RUN_FILES] * 4
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "1-learning_rate=0.1-seed0", "1-learning_rate=0.1-seed1", "2-learning_rate=0.02-seed0",
         "2-learning_rate=0.02-seed1", "best.toml", "sweep.csv", "sweep.toml",
@@ -132,10 +143,10 @@ def test_a_run_that_diverges_is_a_row(mlp, data, in_process):
 def test_a_run_that_fails_is_a_row_and_is_made_again(sweep, monkeypatch, mlp, trained):
     begin = job.start.begin
 
-    def fail(config, *args):
+    def fail(config, *args, **options):
         if config.seed == 1:
             raise OSError(28, "No space left on device")
-        return begin(config, *args)
+        return begin(config, *args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(job.start, "begin", fail)
@@ -147,6 +158,44 @@ def test_a_run_that_fails_is_a_row_and_is_made_again(sweep, monkeypatch, mlp, tr
     assert are_those_of_train("out", trained)
 
 
+def test_short_runs_are_made_several_in_a_task_and_told_one_by_one(sweep, monkeypatch, trained):
+    made = []
+    train = job._train
+    monkeypatch.setattr(policy, "_together", lambda *args: 4)
+    monkeypatch.setattr(job, "_train", lambda job, *args: made.append(job.name) or train(job, *args))
+    for seconds in (1, -1):  # at -1 the time of a task is up after its first run, and the others come back
+        monkeypatch.setattr(job, "SECONDS_OF_A_TASK", seconds)
+        made.clear()
+        result = sweep("--out", f"out{seconds}", seeds=3)
+        assert are_those_of_train(f"out{seconds}", trained)
+        assert sorted(made) == sorted(row["run"] for row in rows(f"out{seconds}"))
+        assert [line.split()[0] for line in result.err.splitlines()[1:]] == [f"{n}/6" for n in range(1, 7)]
+
+
+def test_a_run_that_ends_its_task_does_not_end_the_others_in_it(sweep, monkeypatch, trained):
+    train = job._train
+
+    def fail(job, *args):
+        if job.name == "2-learning_rate=0.02-seed1":
+            raise ZeroDivisionError("a bug")
+        return train(job, *args)
+
+    monkeypatch.setattr(policy, "_together", lambda *args: 4)
+    monkeypatch.setattr(job, "_train", fail)
+    assert sweep("--out", "out", seeds=3).code == 1
+    assert {row["run"]: row["problem"] for row in rows("out") if row["state"] != "finished"} == {
+        "2-learning_rate=0.02-seed1": "ZeroDivisionError: a bug"
+    }
+
+
+def test_how_many_runs_a_task_has_follows_from_their_time():
+    assert policy._together(500, 2, 0.01) == job.MOST_TOGETHER
+    assert policy._together(500, 2, 0.25) == 4
+    assert policy._together(500, 2, 3.0) == 1
+    assert policy._together(32, 2, 0.01) == 2  # each worker has eight tasks
+    assert policy._together(4, 2, 0.0) == 1
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
     sweep, mlp, monkeypatch, trained, signal_number
@@ -154,13 +203,15 @@ def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
     sweep("--out", "whole", seeds=3)
     keep = policy.Sweep.keep
 
-    def keep_and_stop(self, name, outcome):
-        keep(self, name, outcome)
-        if sum(row.is_done for row in self.rows.values()) == 2:
+    def keep_and_stop(self, outcomes):
+        keep(self, outcomes)
+        if sum(row.is_done for row in self.rows.values()) >= 2:
             os.kill(os.getpid(), signal_number)
 
+    train = job._train
     with monkeypatch.context() as patch:
         patch.setattr(policy.Sweep, "keep", keep_and_stop)
+        patch.setattr(job, "_train", lambda *args: time.sleep(0.1) or train(*args))
         result = sweep("--out", "out", seeds=3)
     assert result.code == 128 + signal_number
     (last,) = [line for line in result.err.splitlines() if line.startswith("mlp:")]
@@ -351,54 +402,66 @@ def epochs_in_the_making(directory):
     ]
 
 
-def test_a_worker_dies_another_comes_and_the_scheduler_is_lost(mlp, data, tmp_path):
-    """On a cluster that was started from the shell, all of it on loopback."""
-    epochs = 200  # a second or two
-    options = ("--data", data, *(part.replace("epochs=3", f"epochs={epochs}") for part in SMALL), *RATES)
+def test_a_worker_a_client_and_the_scheduler_die(mlp, data, tmp_path, monkeypatch):
+    """On a cluster of processes of its own, all of it on loopback."""
+    monkeypatch.setattr(policy, "SECONDS_OF_A_TASK", 0)  # runs as long ones are made: in place, saved after each epoch
+    options = ("--data", data, *(part.replace("epochs=3", "epochs=30") for part in SMALL), *RATES, "--seeds", 2)
     contact = tmp_path / "scheduler.json"  # where the scheduler writes its address
     local = ("--scheduler-file", contact, "--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
     processes = []
 
-    def dask(*args):
-        command = [sys.executable, "-m", "dask", *map(str, [*args, *local])]
-        with open(tmp_path / f"dask-{len(processes)}.log", "wb") as log:
-            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+    def start(target, *args):
+        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        processes.append(multiprocessing.get_context(method).Process(target=target, args=args))
+        processes[-1].start()
+        return processes[-1]
 
     def worker():
-        dask("worker", "--nthreads", 1, "--no-nanny", "--local-directory", tmp_path / "scratch")
+        log = f"dask-{len(processes)}.log"
+        return start(dask, "worker", log, "--nthreads", 1, "--no-nanny", "--local-directory", "scratch", *local)
+
+    def stop():
+        for process in processes:
+            process.kill()
+            process.join()
 
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: [(process.kill(), process.wait()) for process in processes])
-        dask("scheduler", "--port", 0)
+        stack.callback(stop)
+        scheduler = start(dask, "scheduler", "dask.log", "--port", 0, *local)
         until(lambda: contact.exists() and contact.read_bytes().rstrip().endswith(b"}"))
         address = json.loads(contact.read_text())["address"]
-        worker()
-        worker()
-        until(lambda: all(b"Registered to" in Path(f"dask-{number}.log").read_bytes() for number in (1, 2)))
-        with meanwhile(lambda: until(lambda: any(epochs_in_the_making("out"))), lambda: processes[1].kill(), worker):
-            result = mlp("sweep", BASE, *options, "--seeds", 2, "--scheduler", address, "--out", "out")
+        doomed, where = worker(), ("--scheduler", address)
+
+        in_the_middle = functools.partial(until, lambda: any(1 <= n < 15 for n in epochs_in_the_making("out")))
+        with meanwhile(in_the_middle, doomed.kill, worker, worker):
+            result = mlp("sweep", BASE, *options, *where, "--out", "out")
         assert (result.code, {row["state"] for row in rows("out")}) == (0, {"finished"})
         facts = {row["run"]: json.loads(Path("out", row["run"], "run.json").read_bytes()) for row in rows("out")}
-        cut = [name for name, fact in facts.items() if fact["resumed"]]  # of the worker that died, if it was in one
-        assert len(cut) <= 1
+        (cut,) = [name for name, fact in facts.items() if fact["resumed"]]
         for row in rows("out"):
-            if row["run"] in (*cut, rows("out")[-1]["run"]):
-                alone = (
-                    "--set",
-                    f"{RATE}={row[RATE]}",
-                    "--seed",
-                    row["seed"],
-                    "--out",
-                    f"alone/{row['run']}",
-                    "--quiet",
-                )
-                mlp("train", BASE, *options[:-2], *alone)
-                best = [Path(folder, row["run"], "best.safetensors").read_bytes() for folder in ("out", "alone")]
-                assert best[0] == best[1]
+            if row["run"] in (cut, rows("out")[-1]["run"]):
+                alone = ("--set", f"{RATE}={row[RATE]}", "--seed", row["seed"], "--out", f"alone/{row['run']}")
+                mlp("train", BASE, *options[:-4], *alone, "--quiet")
+                assert best(f"out/{row['run']}") == best(f"alone/{row['run']}")
 
-        with meanwhile(lambda: until(lambda: epochs_in_the_making("lost")), lambda: processes[0].kill()):
-            result = mlp("sweep", BASE, *options, "--seeds", 2, "--scheduler", address, "--out", "lost")
+        client = start(mlp_sweep, BASE, *options, *where, "--out", "killed", "--quiet")
+        until(lambda: any(Path("killed").glob("*-seed*")))
+        client.kill()
+        client.join()
+        done = {path.name: path.stat().st_mtime_ns for path in Path("killed").glob("*-seed*")}
+        result = mlp("sweep", "--resume", "killed", *where)
+        assert result.code == 0, result.out
+        assert {name: Path("killed", name).stat().st_mtime_ns for name in done} == done
+        assert table("killed") == table("out")
+        assert all(best(f"killed/{row['run']}") == best(f"out/{row['run']}") for row in rows("out"))
+
+        with meanwhile(lambda: until(lambda: epochs_in_the_making("lost")), scheduler.kill):
+            result = mlp("sweep", BASE, *options, *where, "--out", "lost")
         assert result.code == 2
         last = result.err.splitlines()[-1]
         assert last.startswith(f"mlp: the scheduler {address} is gone; ")
         assert last.endswith("continue with: mlp sweep --resume lost")
+
+
+def best(run):
+    return Path(run, "best.safetensors").read_bytes()
