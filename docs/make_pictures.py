@@ -1,7 +1,7 @@
 """Makes the pictures of the documents from the real program.
 
 `python docs/make_pictures.py` runs in an editable install with the extra `test` and Debian's chromium and
-chromium-driver.
+chromium-driver; `python docs/make_pictures.py chart` makes the charts alone, without a browser.
 
 front-light.png, front-dark.png   the drawing page beside a photo and its answer, for the README
 gallery.png                       what is read, and what is refused, for pictures.md
@@ -40,7 +40,11 @@ LINE = 18  # from one name in the chart to the next
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Make all pictures, or the charts alone."""
+    for scheme in COLOURS:
+        (DOCS / f"chart-{scheme}.svg").write_bytes(chart(scheme))
+    if sys.argv[1:] == ["chart"]:
+        return
     digits = load_dataset("test")
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
@@ -54,8 +58,6 @@ def main() -> None:
             _front(scheme, page, photo)
             if scheme == "light":
                 page.quantize(128).save(DOCS / "draw.png", optimize=True)
-    for scheme in COLOURS:
-        _chart(scheme)
     _gallery(digits)
 
 
@@ -117,7 +119,7 @@ def _three() -> list[tuple[float, float]]:
     ]
 
 
-def _chart(scheme: str) -> None:
+def chart(scheme: str) -> bytes:
     """Test accuracy against seconds from the prompt, as the benchmark's table has them."""
     background, ink, faint = COLOURS[scheme]
     section = TABLES.read_text("utf-8").partition("From the shell prompt to a trained network")[2]
@@ -160,7 +162,7 @@ def _chart(scheme: str) -> None:
         ]
     svg = E("svg", marks, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 720 340", font_family="sans-serif")
     svg.set("font-size", "15")
-    (DOCS / f"chart-{scheme}.svg").write_bytes(ElementTree.tostring(svg))
+    return ElementTree.tostring(svg)
 
 
 def _gallery(digits: mlp_cli.data.datasets.Dataset) -> None:

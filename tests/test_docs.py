@@ -1,5 +1,6 @@
 """The documents say what is true: their links lead somewhere, their sessions and programs do what they show."""
 
+import importlib
 import os
 import re
 import shlex
@@ -129,6 +130,13 @@ def test_the_readme_quotes_seconds_and_accuracies_of_the_benchmark():
         row = re.search(rf"^\| \d+ % \| `mlp train {preset}` \| ([\d.]+) \| .*? \| ([\d.]+)%", tables, re.MULTILINE)
         seconds, accuracy = map(float, row.groups())
         assert readme.count(f"{accuracy:.1f} % in {seconds:.1f} s") == 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chart_is_drawn_from_the_tables_of_the_benchmark(scheme, monkeypatch):
+    """If not: python docs/make_pictures.py chart."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    assert (ROOT / f"docs/chart-{scheme}.svg").read_bytes() == importlib.import_module("make_pictures").chart(scheme)
 
 
 def table_rows(text, first_column):
