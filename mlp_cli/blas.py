@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import threadpoolctl
 
@@ -13,7 +14,7 @@ MOST_THREADS = 4096  # that a run may ask for, and run.json may name
 def limit_threads(threads: int | None = None) -> int:
     """Limit BLAS to `threads` threads, DEFAULT_THREADS if None. Returns their number."""
     threads = DEFAULT_THREADS if threads is None else threads
-    threadpoolctl.threadpool_limits(threads, user_api="blas")
+    _controller().limit(limits=threads, user_api="blas")
     return threads
 
 
@@ -24,7 +25,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+def libraries() -> list[dict[str, Any]]:
+    """What threadpoolctl says of each BLAS library, with its threads as they are now."""
+    return [info for info in _controller().info() if info["user_api"] == "blas"]
+
+
 @functools.cache
 def _controller() -> threadpoolctl.ThreadpoolController:
     """Made once: to look for the libraries takes a millisecond, to set their threads six microseconds."""
+    import numpy  # noqa: F401  # first, so that its library is there to be found
+
     return threadpoolctl.ThreadpoolController()

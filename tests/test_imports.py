@@ -23,7 +23,7 @@ LOWEST = {"errors", "files", "printable", "nn"}
 LOW = LOWEST | {"blas", "config", "data"}
 ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "errors": (set(), set()),
-    "blas": (set(), {"threadpoolctl"}),
+    "blas": (set(), NUMBERS | {"threadpoolctl"}),
     "files": (set(), set()),
     "printable": (set(), set()),
     "nn": (set(), NUMBERS),
@@ -33,7 +33,7 @@ ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
     "proof": (LOWEST, NUMBERS),
     "model": (LOW | {"images"}, NUMBERS | {"PIL", "msgspec", "safetensors"}),
     "training": (LOW | {"model"}, NUMBERS | {"msgspec"}),
-    "runs": (LOW | {"model", "training"}, NUMBERS | {"msgspec", "threadpoolctl", "tomli_w", "distributed", "dask"}),
+    "runs": (LOW | {"model", "training"}, NUMBERS | {"msgspec", "tomli_w", "distributed", "dask"}),
     "report": (LOW | {"model", "training", "runs"}, NUMBERS | {"PIL"}),
     "export": (LOW | {"model"}, NUMBERS | {"onnx"}),
     "cli": (

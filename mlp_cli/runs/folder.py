@@ -20,9 +20,8 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-import threadpoolctl
 
-from mlp_cli.blas import MOST_THREADS
+from mlp_cli.blas import MOST_THREADS, libraries
 from mlp_cli.config import Config, to_toml
 from mlp_cli.data.datasets import Dataset, absolute
 from mlp_cli.errors import DivergedError, RunError
@@ -332,8 +331,7 @@ def environment() -> Facts:
         "cpus": os.cpu_count(),
         "blas": [
             {key: info.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
-            for info in threadpoolctl.threadpool_info()
-            if info["user_api"] == "blas"
+            for info in libraries()
         ],
     }
 
