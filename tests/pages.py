@@ -1,5 +1,7 @@
 """Pages as a scanner or a telephone would see them, made from MNIST's digits; every nuisance can be had alone."""
 
+import functools
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -12,17 +14,23 @@ PAPER, INK = 235, 50  # grey levels
 def strokes(image, thicker=0.0, tilt=0.0):
     """The strokes of an MNIST image (28, 28) as ink from 0 to 1, enlarged; `thicker` by so many of MNIST's pixels (or
     thinner), tilted by so many degrees."""
+    return _strokes(image.tobytes(), thicker, tilt)
+
+
+@functools.lru_cache(60)
+def _strokes(pixels, thicker, tilt):
     size = 28 * UNIT
-    soft = (
-        Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(UNIT / 3))
-    )
+    image = Image.frombytes("L", (28, 28), pixels)
+    soft = image.resize((size, size), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(UNIT / 3))
     if tilt:
         soft = soft.rotate(tilt, Image.Resampling.BICUBIC)
     pen = soft.point(lambda level: 255 * (level > 110))
     by = round(abs(thicker) * UNIT / 2)
     for _ in range(by):  # by turns a square and a cross: nearly a circle
         pen = pen.filter(ImageFilter.MaxFilter(3) if thicker > 0 else ImageFilter.MinFilter(3))
-    return np.asarray(pen.filter(ImageFilter.GaussianBlur(1)), float) / 255
+    ink = np.asarray(pen.filter(ImageFilter.GaussianBlur(1)), float) / 255
+    ink.flags.writeable = False
+    return ink
 
 
 def page(

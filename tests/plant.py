@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-OPTIONS = ["-p", "no:cacheprovider", "--tb=line", "--rootdir", str(TESTS.parent)]
+OPTIONS = ["-p", "no:cacheprovider", "--assert=plain", "--tb=line", "--rootdir", str(TESTS.parent)]
 
 
 def run(*tests):
