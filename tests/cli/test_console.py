@@ -40,9 +40,9 @@ CLOSED, FULL = (">&-", "is closed"), (">/dev/full", "no space left on device")
 @pytest.mark.parametrize(
     ("command", "stdout", "why"),
     [
-        ("eval run --data {data}", *FULL),
+        ("eval run --data {data}", FULL[0], f"{FULL[1]}, so the result is lost"),
         ("eval run --data {data} --json", *CLOSED),
-        ("runs .", *FULL),
+        ("runs .", FULL[0], f"{FULL[1]}, so the result is lost"),
         ("--version", *CLOSED),  # which click prints itself
         ("--version", *FULL),
     ],

@@ -129,16 +129,6 @@ def test_a_reader_that_polls_never_sees_a_file_half_written(tmp_path, data):
     assert seen > 10
 
 
-def test_of_two_that_write_the_same_new_file_one_does_and_no_part_is_left(run, data):
-    arguments = [sys.executable, "-m", "mlp_cli", "eval", "run", "--predictions", "p.csv", "--data", str(data)]
-    both = [subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    errors = [process.communicate()[1] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 2]
-    assert sum("mlp: p.csv: exists already" in error for error in errors) == 1
-    assert len(Path("p.csv").read_text().splitlines()) == 1 + 100
-    assert sorted(os.listdir()) == ["p.csv", "run"]
-
-
 # What a reader refuses, the writer refuses first
 
 

@@ -69,7 +69,7 @@ class Tally:
         took, grew = time.process_time() - started, peak() - memory
         assert result.code in CODES, args
         assert "Traceback" not in result.err, args
-        assert "this is a bug" not in result.err, args
+        assert "bug in mlp" not in result.err, args
         assert all(line.isprintable() for line in result.err.splitlines()), (args, result.err)
         assert all(line.replace("\t", "").isprintable() for line in result.out.splitlines()), (args, result.out)
         assert took < seconds, (args, took)
