@@ -58,7 +58,7 @@ def command(
     as_json: bool,
     fail_under: float | None,
 ) -> None:
-    """Measure a network on the test set, or on your own labelled pictures.
+    """Measure a network on the test set, or on labelled pictures.
 
     MODEL is a run directory (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the
     newest run under runs/ that has finished an epoch. The default is latest, or mnist if there is no run.

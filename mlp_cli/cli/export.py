@@ -19,7 +19,7 @@ PAGE, ONNX = ".html", ".onnx"
 @click.command("export")
 @click.argument("arguments", nargs=-1, required=True, metavar="[MODEL] FILE", type=click.Path())
 def command(arguments: tuple[str, ...]) -> None:
-    """Write a model for use elsewhere: as an ONNX model or a web page.
+    """Write a model for use elsewhere: as ONNX or as a web page.
 
     FILE.onnx is for onnxruntime and other ONNX runtimes; FILE.html is the page of mlp draw. MODEL is a run directory
     (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the newest run. The default is

@@ -30,7 +30,7 @@ PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
-    """Compare every formula of the derivation with central differences.
+    """Check every formula of the derivation by central differences.
 
     Each formula of docs/derivation.md is checked alone, then the way they are joined, then whole networks: a small one
     entry by entry, and the network of CONFIG along random directions, with every activation, with and without label

@@ -22,7 +22,7 @@ FILE = "report.html"
     help="The page to write. [default: report.html, for one run in its directory]",
 )
 def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
-    """Write a page about a run, about several side by side, or about a sweep.
+    """Write a page about a run, several runs, or a sweep.
 
     The page is one HTML file: how training went, how good the best checkpoint is on the test set, how far its
     confidence can be trusted, and what it gets wrong. It replaces an older report, but no other file.

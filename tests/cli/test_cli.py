@@ -39,6 +39,14 @@ def test_the_help_in_the_documents_is_the_program_s(command):
     assert block[1] == shown.stdout
 
 
+def test_the_list_of_commands_fits_in_80_columns(mlp, monkeypatch):
+    """click cuts a longer line and ends it with three dots."""
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = mlp("--help").out.partition("Commands:\n")[2].splitlines()
+    assert len(commands) == len(COMMANDS)
+    assert [line for line in commands if len(line) > 80 or line.endswith("...")] == []
+
+
 def test_help_imports_nothing_heavy():
     code = "import sys, mlp_cli.cli as c; c.cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()[-1].split()
