@@ -192,7 +192,7 @@ def main():
     options = parser.parse_args()
     unknown = set(options.tables) - set(TABLES)
     if unknown:
-        parser.error(f"there is no table {', '.join(unknown)}")
+        parser.error(f"unknown table: {', '.join(unknown)}")
     versions = require("torch", "jax", "jaxlib", "scikit-learn", "neural-network-digits")
     common.OUT = options.out.open("w", encoding="utf-8")
     say(f"{machine()}; {versions}.\n")

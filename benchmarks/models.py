@@ -36,7 +36,7 @@ def trained(preset: str, seed: int, folder: Path) -> Path:
         command = ["train", preset, "--seed", str(seed), "--out", run.name]
         subprocess.run([sys.executable, "-m", "mlp_cli", *command], check=True, stdout=subprocess.DEVNULL, cwd=folder)
     if read_facts(run)["outcome"] != "finished":
-        sys.exit(f"{run}: is not finished; mlp train --resume {run} goes on with it")
+        sys.exit(f"{run}: is not finished; continue it with mlp train --resume {run}")
     return run
 
 

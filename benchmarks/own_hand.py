@@ -1,4 +1,4 @@
-"""What own pictures are worth: a trained network goes on with the few pictures of one hand mixed into MNIST.
+"""What your own pictures are worth: a trained network is trained further on a few pictures of one hand and MNIST.
 
     python benchmarks/own_hand.py pictures.csv --groups 8,12 --set training.learning_rate=0.01
 

@@ -94,7 +94,7 @@ def _say_what_is_wrong(formulas: Sequence["FormulaCheck"], networks: Sequence["N
     from mlp_cli.proof.gradcheck import WHOLE
 
     wrong = [formula for formula in formulas if not formula.result.passed]
-    # A wrong formula makes whatever uses it wrong, too: name the formula only.
+    # A wrong formula makes everything that uses it wrong: name the formula only.
     wrong = [formula for formula in wrong if formula.witness != WHOLE] or wrong
     wrong_networks = [network for network in networks if not network.passed]
     for formula in wrong:

@@ -25,7 +25,7 @@ def drawing(reading: Reading, classes: Sequence[str]) -> list[str]:
         return [""]
     lines = ["", *_small(reading.page.levels)]
     for answer in reading.answers:
-        said = [*(answer.actions or ["taken as it is"]), *filter(None, [answer.reason])]
+        said = [*(answer.actions or ["unchanged"]), *filter(None, [answer.reason])]
         lines += ["", *_beside(_pixels(answer.image), _bars(answer, classes), 28), "; ".join(said)]
     return [*lines, ""]
 

@@ -146,7 +146,7 @@ def _plan(settings: int, total: int, missing: int, guess: float, jobs: int | Non
     if missing == 0:
         return f"{plan}, all of them done"
     if missing < total:
-        plan += f", of which {missing:,} are missing"
+        plan += f", {missing:,} of them missing"
     if jobs is None:
         return f"{plan}, about {_duration(missing * guess)} of one core like those of this machine"
     seconds = SECONDS_TO_START + missing * guess / jobs

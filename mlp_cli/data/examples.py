@@ -13,11 +13,11 @@ POOL = 30_000  # pictures of no digit made at the start; each epoch takes some o
 
 @dataclass(frozen=True)
 class Examples:
-    """Images (n, pixels) with labels (n,), of which those at `indices` are trained on.
+    """Images (n, pixels) with labels (n,); those at `indices` are trained on.
 
-    After the images of the data set there may be a second form of each at `indices`, in their order, of which an epoch
-    takes the share `strokes` instead of the first; and after these the POOL of pictures of no digit, labelled with the
-    number of classes, of which an epoch has the number `nondigits`.
+    After the images of the data set there may follow a second form of each image at `indices`, in the same order; an
+    epoch takes the share `strokes` of these instead of the originals. Last may come the POOL of pictures of no digit,
+    labelled with the number of classes; an epoch takes `nondigits` of them.
     """
 
     images: NDArray[np.uint8]
@@ -30,11 +30,11 @@ class Examples:
     def made(
         cls, dataset: Dataset, indices: NDArray[np.int64], strokes: float, nondigits: float, rng: np.random.Generator
     ) -> "Examples":
-        """The examples at `indices` of a data set, with second forms and pictures of no digit drawn by `rng`; of the
-        latter an epoch has the share `nondigits` of the number of the others. This takes some seconds.
+        """The examples at `indices` of a data set, with second forms and pictures of no digit drawn by `rng`; an
+        epoch has `nondigits` times as many of the latter as of the others. This takes some seconds.
 
-        Where the data are not digits in MNIST's form there are neither: other things have no pen strokes, and may look
-        like what is no digit.
+        For data other than digits in MNIST's form there are neither: other things have no pen strokes, and may look
+        like pictures of no digit.
         """
         images, labels = [dataset.images], [dataset.labels]
         if strokes and has_digits(dataset):
@@ -60,7 +60,7 @@ class Examples:
         self, rng: np.random.Generator, chosen: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """The examples of an epoch in an order drawn by `rng`: their positions in `images`, and which of `indices` they
-        are, −1 for pictures of no digit. Of those at `indices` only the `chosen` are taken, if that is said."""
+        are, −1 for pictures of no digit. With `chosen`, only those of the examples at `indices` are taken."""
         n, end = len(self.indices), len(self.images)
         which = np.arange(n) if chosen is None else np.flatnonzero(chosen)
         rows = self.indices[which]

@@ -3,7 +3,7 @@
 Each picture is prepared as `mlp predict` prepares it, to 28×28 pixels like MNIST's. Folders `train` and `test` are the
 two parts; without them about a fifth of the pictures is the test part. Which ones, the sha256 of each file decides, not
 the seed: the test part is the same for every run and every model, copies of a file stay together, and a picture that
-was once trained on never gets into the test part, whatever is added to the folder later.
+was once trained on never gets into the test part, even if pictures are added later.
 """
 
 import csv
@@ -27,7 +27,7 @@ from mlp_cli.images.digits import prepare
 from mlp_cli.images.mnist import SIDE
 from mlp_cli.printable import printable
 
-Bar = Callable[[Iterable[Any], int], Iterable[Any]]  # shows how far a loop over so many items has come
+Bar = Callable[[Iterable[Any], int], Iterable[Any]]  # shows the progress of a loop over that many items
 
 PARTS = ("train", "test")
 CSV_FILE, CSV_LABEL = "file", "label"  # columns that a CSV file must have

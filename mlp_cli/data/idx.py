@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 
 def read_idx(path: str | os.PathLike[str], dimensions: int) -> NDArray[np.uint8]:
-    """The unsigned bytes of an IDX file of so many dimensions, gzipped or not whatever its name: uint8 array.
+    """The unsigned bytes of an IDX file of `dimensions` dimensions, gzipped or not, as its content says: uint8 array.
 
     Raises DataError, naming the file, where it is not exactly such a file.
     """

@@ -22,8 +22,8 @@ GENERATOR = "mlp draw"
 def page(checkpoint: Checkpoint) -> bytes:
     """The bytes of the page for a checkpoint. Equal checkpoints at equal paths give equal bytes.
 
-    The parameters are in it as they are: as float16 if that holds every one of them exactly, else as float32, since
-    rounding them would move probabilities by more than 1e-4.
+    The parameters are exact: float16 if that holds every one of them, else float32, since rounding would move
+    probabilities by more than 1e-4.
     """
     metadata, network = checkpoint.metadata, checkpoint.network
     parameters = _smallest(network.parameters.flat)

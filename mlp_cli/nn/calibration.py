@@ -1,8 +1,8 @@
-"""Temperature scaling: probabilities that can be taken at their word.
+"""Temperature scaling: probabilities that match how often answers are right.
 
 Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599: with softmax(z / T)
 for a single T > 0, fitted on images that were not trained on, a confidence of 90 % is right in 90 of 100 cases. No
-answer changes, for the largest logit stays the largest.
+answer changes, because the largest logit stays the largest.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from mlp_cli.nn.arrays import Floats, Integers
 from mlp_cli.nn.loss import log_softmax
 
-LOWEST, HIGHEST = 1 / 8, 8.0  # of T: where every image is read rightly, or none, the best T would be 0, or infinite
+LOWEST, HIGHEST = 1 / 8, 8.0  # of T: if all answers are right, or none, the best T would be 0, or infinite
 HALVINGS = 14  # to 0.0005 in 1/T
-REFUSED = 0.003  # share of answers to digits that may be lost to refuse what is none
+REFUSED = 0.003  # share of digits that may be refused in order to refuse what is not a digit
 
 
 def calibrated(log_y: Floats, temperature: float) -> Floats:
@@ -37,5 +37,5 @@ def fit_temperature(log_y: Floats, labels: Integers) -> float:
 
 
 def fit_threshold(log_y: Floats) -> float:
-    """The confidence below which REFUSED of these answers lie, from log ŷ (n, k): what is less sure is no digit."""
+    """The confidence below which the share REFUSED of these answers lies, from log ŷ (n, k)."""
     return float(np.quantile(np.exp(log_y.max(axis=1)), REFUSED))

@@ -6,7 +6,7 @@ of a layer, k classes. Rows are examples.
 `dv` is ∂L/∂v and has the shape of v. Quantities with one row per example (dz, da) hold in
 row i the gradient of the loss of example i alone. dW and db belong to all m examples, so they
 hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, nowhere else. Where the
-examples at hand are a part of a batch, m is the size of the batch, and the gradients of its parts add up to its own.
+examples are only a part of a batch, m is the size of the whole batch, and the gradients of its parts add up to its own.
 
 Every function takes `out=` to write into a buffer instead of making a new array. The matrix products are those of
 `matmul=`, which is numpy's unless another is given that has more cores.
@@ -58,23 +58,23 @@ def linear_da(dz: Floats, W: Floats, out: Floats | None = None, matmul: MatMul =
 
 
 def centred_b(b: Floats, W: Floats, mean: Floats) -> Floats:
-    """b − μW, from the mean μ (d,) of the inputs: with it for b, z of an input x is that of x − μ with b."""
+    """b − μW, from the mean μ (d,) of the inputs: the bias with which an input x gives the z of x − μ with b."""
     return b - mean @ W  # (h,) - (d,) @ (d, h)
 
 
 def centred_dW(dW: Floats, db: Floats, mean: Floats, out: Floats | None = None) -> Floats:
-    """dW − μᵀ db: the gradient for inputs less their mean μ (d,), from that for the inputs as they are."""
+    """dW − μᵀ db: the gradient for inputs minus their mean μ (d,), from that for the plain inputs."""
     return np.subtract(dW, np.multiply.outer(mean, db), out=out)  # (d, h) - (d, 1) (1, h)
 
 
 def relu(z: Floats, out: Floats | None = None) -> Floats:
     """a = max(z, 0)."""
-    # A row of zeros, because numpy has vector instructions for rows, and none for the number 0.
+    # A row of zeros, because numpy has vector instructions for rows but not for the number 0.
     return np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
 
 
 def relu_dz(da: Floats, a: Floats, out: Floats | None = None) -> Floats:
-    """dz = da ⊙ [z > 0]; the mask is read off the output, since a > 0 exactly where z > 0."""
+    """dz = da ⊙ [z > 0]; the mask comes from the output, since a > 0 exactly where z > 0."""
     return np.multiply(da, a > 0, out=out)
 
 

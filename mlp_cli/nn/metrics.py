@@ -1,4 +1,4 @@
-"""What to say of a classifier's answers. Labels and predictions are integers (n,), of k classes."""
+"""Statistics of a classifier's answers. Labels and predictions are integers (n,), of k classes."""
 
 import math
 from typing import NamedTuple

@@ -36,7 +36,7 @@ class Parameters:
             start += h
 
     def on_first(self, k: int) -> "Parameters":
-        """These parameters, not copied, without the rows of W⁽¹⁾ from number k on."""
+        """A view of these parameters without the rows of W⁽¹⁾ from number k on."""
         view = copy(self)
         view.W, view.b = [self.W[0][:k], *self.W[1:]], list(self.b)
         return view
@@ -89,7 +89,7 @@ class MLP:
 
     @classmethod
     def blank(cls, sizes: Iterable[int], activation: str = "relu", dtype: DTypeLike = np.float32) -> "MLP":
-        """A network whose parameters are to be filled in: they are nan until then, and so is all that comes of them."""
+        """A network whose parameters are to be filled in; they are NaN until then, and so are its results."""
         network = cls.__new__(cls)
         network._build(sizes, activation, dtype)
         network.parameters.flat.fill(np.nan)
@@ -105,13 +105,13 @@ class MLP:
         self.matmul: MatMul = np.matmul
 
     def with_matmul(self, matmul: MatMul) -> "MLP":
-        """This network, whose parameters it shares, with the matrix products of `matmul`."""
+        """This network with the matrix products of `matmul`; it shares the parameters."""
         network = copy(self)
         network.matmul = matmul
         return network
 
     def on_first(self, k: int) -> "MLP":
-        """This network for examples whose inputs from number k on are all 0: x (m, k) is enough for it.
+        """This network for examples whose inputs from number k on are all 0; it takes x (m, k).
 
         It shares its parameters with this one. Zeros add nothing to z⁽¹⁾, and their rows of ∂L/∂W⁽¹⁾ are 0.
         """
@@ -157,7 +157,7 @@ class MLP:
 
         Returns Parameters that hold the gradient of the mean loss; `gradients` are overwritten when given. If these are
         a part of a batch of `batch_size`, they are its share of the gradient: those of all parts add up to it.
-        ∂L/∂a⁽⁰⁾ is never computed: nobody needs the gradient of an image.
+        ∂L/∂a⁽⁰⁾ is never computed: training does not need the gradient of an image.
         """
         m = len(dz)
         buffers = buffers or self.buffers(m)
@@ -210,7 +210,7 @@ class MLP:
         return self.loss_and_gradients(x, self._checked(x, labels)).gradients
 
     def _checked(self, x: Floats, labels: ArrayLike) -> Integers:
-        """The labels as an array, if they are one whole number from 0 to k − 1 for each of at least one example."""
+        """The labels as an array; ValueError unless each is an integer from 0 to k − 1 and there is at least one."""
         labels = np.asarray(labels)
         k = self.sizes[-1]
         if labels.shape != (len(x),) or labels.dtype.kind not in "iu" or not len(x):

@@ -87,8 +87,8 @@ def check_networks(
     """Networks of `sizes` with every activation, with and without label smoothing and dropout: yields a
     NetworkCheck each.
 
-    Their gradients are compared with central differences entry by entry, or along so many random `directions`. Where
-    `smoothing` or `dropout` is 0, the networks that have it have a usual value of it.
+    Their gradients are compared with central differences entry by entry, or along `directions` random directions.
+    If `smoothing` or `dropout` is 0, the networks with it use a common value.
     """
     kinds = product(ACTIVATIONS, (0.0, smoothing or SMOOTHING), (0.0, dropout or SHARE))
     for activation, epsilon, share in kinds:

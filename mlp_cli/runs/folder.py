@@ -1,7 +1,7 @@
 """The run directory: where a run keeps its configuration, metrics and checkpoints, and how they are written.
 
-Every file is written through the descriptor of the directory that is locked, so a run whose directory is moved goes on
-writing there, and not into the one that takes its place.
+Every file is written through the descriptor of the directory that is locked, so a run whose directory is moved keeps
+writing there, and not into one that takes its place.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Runs of a sweep, as a worker makes them: ordinary run directories, made by the code of `mlp train`.
 
-Where a worker sees the directory of the sweep, it trains there, and a run that another worker left goes on from its
-last checkpoint. Elsewhere it trains in memory, and the files travel back to the client. Short
+A worker that sees the directory of the sweep trains there, and continues the run of a lost worker from its last
+checkpoint. Elsewhere it trains in memory, and the files travel back to the client. Short
 runs are made in memory everywhere, several to a task: a task costs Dask milliseconds, and a save costs the disk some.
 """
 

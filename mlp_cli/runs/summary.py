@@ -47,7 +47,7 @@ ORDERS = {  # the sort key of each order: an attribute, and whether the largest 
 def list_runs(directory: str | Path, order: str = "name", test: bool = False) -> list[Summary]:
     """The Summary of each run in a directory, in an order of ORDERS; with `test`, each is measured on its test set.
 
-    Raises RunError where there is no such directory. A run that is damaged is listed as such.
+    Raises RunError if there is no such directory. A damaged run is listed as damaged.
     """
     directory = Path(directory)
     try:

@@ -1,1 +1,1 @@
-"""What a step and an epoch of training are: the loop, and the state that it changes."""
+"""A step and an epoch of training: the loop, and the state that it changes."""

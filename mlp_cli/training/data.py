@@ -1,4 +1,4 @@
-"""What a run trains on, and what it is validated on."""
+"""The training and validation images of a run."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,13 +44,13 @@ class Data:
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
-        """The order of the pixels in training, those that are most often lit first: (pixels,)."""
+        """The order of the pixels in training, most often lit first: (pixels,)."""
         return most_lit_first(self.dataset.images)
 
     def mean_input(self) -> NDArray[np.float32]:
         """The mean of the images for training, as inputs of the network: (pixels,)."""
         indices, images = self.examples.indices, self.dataset.images
         total = np.zeros(images.shape[1], np.int64)
-        for start in range(0, len(indices), 256):  # no more than 16 bits can hold
+        for start in range(0, len(indices), 256):  # as many as 16 bits can hold
             total += np.add.reduce(images[indices[start : start + 256]], axis=0, dtype=np.uint16)
         return to_inputs(total / len(indices))

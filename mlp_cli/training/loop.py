@@ -23,7 +23,7 @@ from mlp_cli.training.step import BatchGradient
 from mlp_cli.training.targets import Targets
 from mlp_cli.training.workers import Workers, available_cores, pieces_of
 
-# A loss so many times that of guessing, log k, is of a network that will not recover. Healthy ones stay below 3.
+# A loss this many times that of guessing, log k, means that the network will not recover. Healthy ones stay below 3.
 DIVERGED = 100
 
 
@@ -32,8 +32,8 @@ class Record(NamedTuple):
 
     Loss and accuracy of training are means over the epoch's images of the data set as they were trained on (warped,
     with dropout), each taken just before the step it contributed to; pictures of no digit do not count. `images` is how
-    many of them the epoch had, 0 in runs from before they were counted. `learning_rate` is that of the epoch's last
-    step. Losses are cross-entropies with the labels, in nats, whatever was learned in their place.
+    many of them the epoch had, 0 in runs of earlier versions. `learning_rate` is that of the epoch's last step. Losses
+    are cross-entropies with the labels, in nats, even if other targets were learned.
     """
 
     epoch: int
@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
     @classmethod
     def from_cells(cls, cells: Iterable[str]) -> "Record":
-        """The record of a row of metrics.csv; ValueError or TypeError if it is none."""
+        """The record in a row of metrics.csv; ValueError or TypeError if it is invalid."""
         epoch, step, *rest = cells
         if len(rest) == len(cls._fields) - 3:
             rest.insert(0, "0")
@@ -57,7 +57,7 @@ class Record(NamedTuple):
         return cls(int(epoch), int(step), int(images), float(rate), *means, float(seconds))
 
     def cells(self) -> list[str]:
-        """The row as text, every digit of it kept but for the seconds."""
+        """The row as text, with all digits except those of the seconds."""
         return [*map(repr, self[:-1]), f"{self.seconds:.3f}"]
 
 
@@ -69,12 +69,12 @@ class Plan:
 
     def learning_rate(self, epoch: int, number: int, steps: int) -> float:
         """The rate of a step."""
-        # Taken in the middle of the step, so that neither the first nor the last of them moves by 0.
+        # Taken in the middle of the step, so that neither the first nor the last step has rate 0.
         done = (epoch + (number + 0.5) / steps) / self.training.epochs
         return self.training.learning_rate * SCHEDULES[self.training.schedule](done, self.training.warmup)
 
     def strength(self, epoch: int, number: int, steps: int) -> float:
-        """The share of their strengths that warps have in a step."""
+        """The share of their strength that warps have in a step."""
         start, end = self.augmentation.shrink_from, self.augmentation.shrink_to
         done = (epoch + number / steps) / self.training.epochs
         past = max(0.0, done - start) / (1 - start)
@@ -107,7 +107,7 @@ def fit(
             batches = minibatches.epoch(
                 state.streams.batches, strength, state.steps_in_epoch, state.chosen, workers.map
             )
-            # numpy's warnings are silenced: the check of the loss says it better
+            # silence numpy's warnings: the check of the loss has a better message
             with np.errstate(over="ignore", invalid="ignore"):
                 for batch, following in _with_next(batches):
                     learning_rate = plan.learning_rate(state.epoch, state.steps_in_epoch, steps)
@@ -119,7 +119,7 @@ def fit(
                 images = [data.validation.images[start : start + CHUNK] for start in chunks]
                 log_y = np.concatenate(workers.map(functools.partial(log_probabilities, network), images))
                 val_loss, val_accuracy = loss_and_accuracy(log_y, data.validation.labels)
-            learning_rate = plan.learning_rate(state.epoch, steps - 1, steps)  # also where it was before resuming
+            learning_rate = plan.learning_rate(state.epoch, steps - 1, steps)  # also right after resuming
             _check(val_loss, state, learning_rate)
             temperature = fit_temperature(log_y, data.validation.labels)
             threshold = fit_threshold(calibrated(log_y, temperature)) if state.nondigits else 0.0
@@ -187,7 +187,7 @@ def _step(
 
 def _check(loss: float, state: State, learning_rate: float) -> None:
     guessing = math.log(state.network.sizes[-1])
-    if not loss <= DIVERGED * max(guessing, 1):  # true for nan, too
+    if not loss <= DIVERGED * max(guessing, 1):  # also true for NaN
         raise DivergedError(
             f"training diverged: the loss is {loss:.3g} at step {state.step} (epoch {state.epoch + 1}, learning rate "
             f"{learning_rate:.3g}), where guessing costs {guessing:.3g}; lower training.learning_rate"

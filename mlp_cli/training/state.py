@@ -1,4 +1,4 @@
-"""All that changes during a run: how it begins, and how it comes back from a checkpoint."""
+"""The state that changes during a run: how it begins, and how a checkpoint restores it."""
 
 import math
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ WHOLE_FROM = 7 / 8  # of a run, from which on epochs have all examples
 
 @dataclass
 class State:
-    """The network, what moves it, and how far it has come: `epoch` and `step` count finished ones, `temperature` and
+    """The network, its optimiser and its progress: `epoch` and `step` count finished ones, `temperature` and
     `threshold` are those of the last validation, on images held out by `split_seed`.
 
-    In training, pixels have the `order` (pixels,) in which blank ones come last, and so do the rows of W⁽¹⁾, whatever
-    moves them, and `mean` (pixels,), which is taken from the inputs if there is one. Checkpoints, and the network
-    `for_use`, have the pixels' own order. Where easy examples are left out, `losses` (n,) are those of the
-    examples when they were last seen, and `chosen` (n,) says which of them this epoch has.
+    In training, the pixels are sorted by `order` (pixels,), blank ones last, and so are the rows of W⁽¹⁾, the state of
+    the optimiser, and `mean` (pixels,), which is subtracted from the inputs unless it is None. Checkpoints, and the
+    network `for_use`, have the usual order. If easy examples are left out, `losses` (n,) are those of the examples when
+    they were last seen, and `chosen` (n,) says which of them this epoch has.
     """
 
     network: MLP
@@ -52,7 +52,7 @@ class State:
     @classmethod
     def new(cls, config: Config, data: Data, initial: MLP | None = None) -> "State":
         """The state before the first step: weights drawn from the seed, sizes from the Data and the configuration; or
-        the parameters of the network `initial`, of the same sizes, which takes inputs as they are."""
+        the parameters of the network `initial`, of the same sizes, which takes plain inputs."""
         dataset = data.dataset
         streams = Streams.from_seed(config.seed)
         sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
@@ -73,7 +73,7 @@ class State:
 
     @classmethod
     def restore(cls, checkpoint: Checkpoint, data: Data) -> "State":
-        """The state that a checkpoint for resuming holds, exactly. Raises ModelError for one that is damaged."""
+        """The exact state in a checkpoint for resuming. Raises ModelError if it is damaged."""
         metadata = checkpoint.metadata
         if metadata.progress is None:
             raise ModelError(f"{checkpoint.path}: is not a checkpoint to resume from")
@@ -102,7 +102,7 @@ class State:
 
     @classmethod
     def _around(cls, network: MLP, config: Config, data: Data, streams: Streams, progress: Progress) -> "State":
-        """A state of this network, with everything to be filled in beside it."""
+        """A state of this network with everything else to be filled in."""
         training, n = config.training, len(data.examples.indices)
         options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov", "muon") else {}
         optimizer = OPTIMIZERS[training.optimizer](network.parameters, weight_decay=training.weight_decay, **options)
@@ -116,16 +116,16 @@ class State:
         return state
 
     def steps_of_epoch(self, batch_size: int) -> int:
-        """The steps that this epoch has."""
+        """The number of steps of this epoch."""
         return math.ceil((self.images + self.nondigits) / batch_size)
 
     @property
     def steps_in_epoch(self) -> int:
-        """The steps of this epoch that are finished."""
+        """The number of finished steps of this epoch."""
         return self.step - (self.progress.epoch_step or 0)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """What a checkpoint for resuming holds beside `for_use`, by name, copied, in the pixels' own order."""
+        """Copies of what a checkpoint for resuming holds besides `for_use`, by name, in the usual pixel order."""
         return {name: self._turned(array, np.argsort(self.order)) for name, array in self._arrays().items()}
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -150,11 +150,11 @@ class State:
         return turned
 
     def progress_to_save(self) -> Progress:
-        """`progress` as a checkpoint of this step has it: with the present state of the dropout generator."""
+        """`progress` for a checkpoint of this step, with the present state of the dropout generator."""
         return msgspec.structs.replace(self.progress, dropout_rng=_get(self.streams.dropout))
 
     def take_step(self, gradients: Parameters, learning_rate: float) -> None:
-        """Move the network by one step of the optimiser, and what follows its steps."""
+        """Take one step of the optimiser, and update what follows its steps."""
         self.optimizer.step(gradients, learning_rate)
         self.step += 1
         if self.step % STEPS_BETWEEN_FLUSHES == 0:
@@ -163,7 +163,7 @@ class State:
             self.average.update(self.step)
 
     def end_epoch(self, val_accuracy: float, temperature: float, threshold: float, config: Config) -> None:
-        """Note an epoch that has ended with these of its validation, and begin the next one."""
+        """Record a finished epoch with its validation, and begin the next one."""
         self.epoch += 1
         self.temperature, self.threshold = temperature, threshold
         progress = self.progress

@@ -1,4 +1,4 @@
-"""The gradient of a minibatch, with its matrix products on whatever threads are free.
+"""The gradient of a minibatch, with its matrix products on all free threads.
 
 A batch of thousands is worked out in parts: its gradient is the mean of those of its examples (docs/derivation.md, part
 two), so it may be added up part by part. How a batch is cut into parts, and a product into pieces, depends on their

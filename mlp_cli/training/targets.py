@@ -1,4 +1,4 @@
-"""The rows y that examples are to be answered with: labels, smoothed ones, no class at all, or what a teacher says."""
+"""The targets y of examples: labels, smoothed labels, no class at all, or the probabilities of a teacher."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ Target = NDArray[np.float32] | NDArray[np.int64]  # rows y (m, k), or labels (m,
 
 
 class Targets:
-    """What the network learns of `k` classes. Labels are taken as they are where nothing else is asked for.
+    """The targets of the network for `k` classes: plain labels, unless the configuration asks for others.
 
     A `teacher`'s probabilities at a temperature take their place, computed for the same inputs, whose pixels have the
     order `order`. Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531.
@@ -30,14 +30,14 @@ class Targets:
             self._teacher.parameters.W[0][...] = teacher.parameters.W[0][order]
 
     def buffers(self, m: int) -> Buffers | None:
-        """What a thread needs to work on up to m examples at a time."""
+        """The buffers a thread needs for up to m examples at a time."""
         return self._teacher.buffers(m) if self._teacher else None
 
     def __call__(
         self, inputs: NDArray[np.float32], labels: NDArray[np.int64], buffers: Buffers | None = None
     ) -> Target:
         """Rows y (m, k), or the labels (m,) themselves, for the first of the inputs, after which all are 0, and for
-        labels (m,); label k is no class."""
+        labels (m,); label k means no class."""
         if self._teacher:
             z = self._teacher.on_first(inputs.shape[1]).forward(inputs, buffers)[-1]
             z /= self._temperature

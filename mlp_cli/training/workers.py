@@ -29,7 +29,7 @@ def available_cores() -> int:
 
 @functools.lru_cache(64)
 def pieces_of(a: tuple[int, int], b: tuple[int, int]) -> list[slice]:
-    """The rows of a product of two matrices of these shapes that are worked out at a time. They depend on nothing else,
+    """The pieces of rows in which a product of two matrices of these shapes is computed. They depend on nothing else,
     and so do the bytes of the product."""
     (n, inner), columns = a, b[1]
     count = max(1, min(PIECES, n * inner * columns // PIECE))
@@ -40,7 +40,7 @@ def pieces_of(a: tuple[int, int], b: tuple[int, int]) -> list[slice]:
         0,
         *(round((piece + FIRST) * share / 16) * 16 for piece in range(1, count)),
         n,
-    ]  # whole lines of the cache
+    ]  # whole cache lines
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
@@ -55,11 +55,11 @@ class Task(Generic[Result]):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Make the call, unless a thread has begun it."""
+        """Make the call, unless a thread has begun it already."""
         if self._unclaimed.acquire(blocking=False):
             try:
                 self._result = self._function()
-            except BaseException as error:  # to be raised by `result`, whatever it is
+            except BaseException as error:  # of any kind: `result` raises it
                 self.error = error
             finally:
                 self._running.release()
@@ -71,7 +71,7 @@ class Task(Generic[Result]):
             pass
 
     def result(self) -> Result:
-        """What the call gave, or raised, when it has ended."""
+        """The result of the finished call, or its exception, raised."""
         self.end()
         if self.error is not None:
             raise self.error
@@ -82,7 +82,7 @@ _NOTHING = Task(lambda: None)
 
 
 class Workers:
-    """`threads` threads, of which the caller is one; the others wait for work as long as the context lasts.
+    """`threads` threads, the caller included; the others wait for work while the context lasts.
 
     numpy lets other threads run while it computes, so large arrays are worked on by as many cores. Who works on what is
     left to chance: what is computed must not depend on it. A thread never waits for one that has not begun: whoever
@@ -109,7 +109,7 @@ class Workers:
             helper.join()
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """[function(item) for item in items], each on whatever thread is free. Raises the first exception of theirs, if
+        """[function(item) for item in items], each on a free thread. Raises the first of their exceptions, if
         there is one, when all have ended."""
         if not self._helpers or len(items) < 2:
             return [function(item) for item in items]
@@ -123,7 +123,7 @@ class Workers:
         return [task.result() for task in tasks]
 
     def later(self, function: Callable[[], Result]) -> Callable[[], Result]:
-        """Have a thread that would wait make a call; the function that is returned gives its result."""
+        """Let a waiting thread make a call; returns a function that gives its result."""
         if not self._helpers:
             return function
         task = Task(function)
@@ -132,7 +132,7 @@ class Workers:
         return task.result
 
     def matmul(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
-        """a @ b, large ones in pieces on whatever threads are free. The bytes do not depend on how many there are."""
+        """a @ b; large products in pieces, on all free threads. The bytes do not depend on the number of threads."""
         pieces = pieces_of(a.shape, b.shape)
         if len(pieces) == 1:
             return np.matmul(a, b, out=out)
@@ -141,7 +141,7 @@ class Workers:
         return product
 
     def _help(self) -> None:
-        with np.errstate(all="ignore"):  # which each thread has for itself
+        with np.errstate(all="ignore"):  # numpy keeps it per thread
             while (task := self._tasks.get()) is not None:
                 task.run()
                 while self._tasks.empty():

@@ -328,7 +328,7 @@ def test_show_draws_what_the_network_saw_in_half_blocks(mnist, shown):
     assert [bar[0] for bar in bars] == list("0123456789")
     assert len(bars[7][2]) == 30
     assert sum(float(bar[1].rstrip("%")) for bar in bars) == pytest.approx(100, abs=0.1)
-    assert rows[29] == "taken as it is"
+    assert rows[29] == "unchanged"
 
 
 def test_show_says_what_was_done_to_each_digit(mlp, form):
