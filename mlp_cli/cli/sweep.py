@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_TABLES = 0.5  # on a terminal
 SECONDS_TO_START = 3  # until the workers of this machine work
 LISTED = 50  # settings that --dry-run names
+SHORTEST_LABEL = 12  # letters of a setting's label that stay on a narrow terminal
 
 
 @click.command("sweep")
@@ -200,14 +201,13 @@ class _Show:
         return f"{total - missing:{len(str(total))}}/{total}  {row.setting.label}, seed {row.seed}  {how}"
 
     def _draw(self, progress: "Progress") -> None:
-        import shutil
-
         from mlp_cli.cli.table import cut
+        from mlp_cli.cli.terminal import size
         from mlp_cli.printable import printable
 
-        width, height = shutil.get_terminal_size()
+        width, height = size(sys.stderr)
         total, missing = len(self.sweep.rows), progress.missing
-        table = _table(self.sweep.standings(), with_difference=False)
+        table = _tables(self.sweep.standings(), width - 1)[0]
         if len(table) > height - 2:
             table = [*table[: height - 3], "…"]
         left = _duration(self.sweep.seconds_left(progress.slots, self.guess)) if progress.slots else "unknown"
@@ -222,14 +222,13 @@ class _Show:
         note(line)
 
 
-def _table(standings: "Sequence[Standing]", *, with_difference: bool) -> list[str]:
-    from mlp_cli.cli.table import table
+def _tables(standings: "Sequence[Standing]", width: int | None) -> list[list[str]]:
+    """The ranked table; if it is wider than `width`, several with some of its columns each, the most telling first."""
+    from mlp_cli.cli.table import columns, cut, table
 
     has_test = any(standing.test for standing in standings)
-    header = ["", "setting", "runs", "validation, %"] + ["test, %", "lowest … highest"] * has_test + ["seconds"]
-    align = "><>>" + ">>" * has_test + ">"
-    if with_difference:
-        header, align = [*header, "behind the best, points"], align + "<"
+    header = ["", "setting", "runs", "validation, %"] + ["test, %", "lowest … highest"] * has_test
+    header, align = [*header, "seconds", "behind the best, points"], "><>>" + ">>" * has_test + "><"
     rows = []
     for rank, standing in enumerate(standings, start=1):
         row = [str(rank) if standing.validation else "-", standing.setting.label, _states(standing)]
@@ -238,11 +237,26 @@ def _table(standings: "Sequence[Standing]", *, with_difference: bool) -> list[st
             extremes = standing.extremes
             row.append(_spread(standing.test, 100, 2))
             row.append(f"{extremes[0] * 100:.2f} … {extremes[1] * 100:.2f}" if extremes else "-")
-        row.append(_spread(standing.seconds, 1, 1))
-        if with_difference:
-            row.append(_difference(standing, is_best=rank == 1))
+        row += [_spread(standing.seconds, 1, 1), _difference(standing, is_best=rank == 1)]
         rows.append(row)
-    return table(header, rows, align)
+    rank, label, *others = [max(map(columns, cells)) for cells in zip(header, *rows, strict=True)]
+    if width is not None:  # room for the two columns that come first, and for enough of a label to know it by
+        label = max(SHORTEST_LABEL, min(label, width - sum([rank, *others[:2]]) - 6))
+    groups: list[list[int]] = [[]]
+    for number, other in enumerate(others, start=2):
+        used = rank + 2 + label + sum(2 + others[column - 2] for column in groups[-1])
+        if groups[-1] and width is not None and used + 2 + other > width:
+            groups.append([])
+        groups[-1].append(number)
+    chosen = [[0, 1, *group] for group in groups]
+    return [
+        table(
+            [header[i] for i in numbers],
+            [[row[0], cut(row[1], label), *(row[i] for i in numbers[2:])] for row in rows],
+            "".join(align[i] for i in numbers),
+        )
+        for numbers in chosen
+    ]
 
 
 def _states(standing: "Standing") -> str:
@@ -280,18 +294,19 @@ def _duration(seconds: float) -> str:
 def _told(sweep: "Sweep") -> list[str]:
     import shlex
 
+    from mlp_cli.cli.terminal import is_terminal, size
     from mlp_cli.runs.sweep import BEST_CONFIG
 
     standings = sweep.standings()
-    lines = _table(standings, with_difference=True)
+    tables = _tables(standings, size(sys.stdout).columns if is_terminal(sys.stdout) else None)
+    lines = [line for part in tables for line in ([*part, ""] if len(tables) > 1 else part)]
     if any(standing.behind and standing.behind.low is not None for standing in standings):
-        together = " for all pairs of settings together" * (len(standings) > 2)
-        lines.append(f"Intervals: Student's t, paired over seeds, 95 %{together}.")
+        together = ", for all pairs together" * (len(standings) > 2)
+        lines.append(f"95 % intervals: Student's t, paired over seeds{together}.")
     if missing := len(sweep.missing()):
         lines.append(f"{missing} of {len(sweep.rows)} runs are missing: mlp sweep --resume {shlex.quote(str(sweep))}")
-    for row in sweep.rows.values():
-        if row.outcome and row.state == "failed":
-            lines.append(f"{row.name}: failed: {row.outcome.problem}")
+    failed = [row for row in sweep.rows.values() if row.state == "failed"]
+    lines += [f"{row.name}: failed: {row.outcome.problem}" for row in failed if row.outcome]
     if best := sweep.best():
         lines.append(f"best: {best.label}, in {sweep.directory / BEST_CONFIG}")
     return lines

@@ -1,5 +1,6 @@
 """What the output can show: whether it is a terminal, with colours and a movable cursor."""
 
+import contextlib
 import os
 import sys
 from typing import Any, TextIO
@@ -7,9 +8,23 @@ from typing import Any, TextIO
 import click
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal at all."""
+    return stream is not None and stream.isatty()
+
+
 def can_redraw(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal that can redraw a line, as a progress bar does."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def size(stream: TextIO) -> os.terminal_size:
+    """The columns and lines of the terminal behind a stream; 80 and 24 if it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        found = os.get_terminal_size(stream.fileno())
+        if found.columns and found.lines:
+            return found
+    return os.terminal_size((80, 24))
 
 
 def has_colour() -> bool:

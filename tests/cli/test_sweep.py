@@ -20,6 +20,9 @@ from samples import BASE, RUN_FILES, quietly
 
 pytest.importorskip("distributed")
 
+from mlp_cli.cli import sweep as cli_sweep
+from mlp_cli.cli import terminal
+from mlp_cli.cli.table import columns
 from mlp_cli.config import load_config
 from mlp_cli.runs import cluster, folder, job
 from mlp_cli.runs import sweep as policy
@@ -312,6 +315,27 @@ def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
     assert "4 runs; 1 missing." in Path("out/report.html").read_text()
     before.pop("1-learning_rate=0.1-seed0")
     assert {name: Path("out", name).stat().st_mtime_ns for name in before} == before  # only looked at
+
+
+def test_the_table_of_a_terminal_fits_it_while_a_sweep_goes_on_and_in_the_end(sweep, monkeypatch):
+    monkeypatch.setattr(terminal, "can_redraw", lambda stream: True)
+    monkeypatch.setattr(terminal, "is_terminal", lambda stream: True)
+    monkeypatch.setattr(terminal, "size", lambda stream: os.terminal_size((50, 4)))
+    monkeypatch.setattr(cli_sweep, "SECONDS_BETWEEN_TABLES", 0)
+    screens = []
+    monkeypatch.setattr(cli_sweep, "redraw", lambda lines, over: screens.append((lines, over)))
+    result = sweep("--out", "out")
+    assert screens[0][0][-1].startswith("0 of 4 runs, 2 at a time")
+    assert [over for _, over in screens] == [0, *(len(lines) for lines, _ in screens[:-1])]
+    assert screens[-1][0] == []  # the last one is taken off
+    assert max(len(lines) for lines, _ in screens) < 4
+    assert max(columns(line) for lines, _ in screens for line in lines) < 50
+    *tables, _ = result.out.split("\n\n")
+    assert [table.splitlines()[0].split("  ")[-1].strip() for table in tables] == [
+        "validation, %", "seconds", "behind the best, points",
+    ]  # fmt: skip
+    assert all("learning_rate=0.02" in table for table in tables)
+    assert max(columns(line) for table in tables[:-1] for line in table.splitlines()) <= 50
 
 
 @pytest.mark.parametrize(
