@@ -227,14 +227,15 @@ def test_the_example_of_the_readme_is_true(monkeypatch):
     exec(example, {})
 
 
-@pytest.mark.parametrize(("points", "refused"), [(36, False), (44, True)])
-def test_a_page_of_specks_is_refused_in_one_line(mlp, tmp_path, points, refused):
-    """Strokes as 1s stand in rows, each with a point behind it."""
-    page = np.full((500, 1600), 235, np.uint8)
-    for i in range(points):
-        x, y = 30 + i % 22 * 70, 60 + i // 22 * 200
+@pytest.mark.parametrize(("strokes", "points", "refused"), [(36, 36, False), (44, 44, True), (190, 44, False)])
+def test_a_page_of_specks_is_refused_in_one_line(mlp, tmp_path, strokes, points, refused):
+    """Strokes as 1s stand in rows, some with a point behind them."""
+    page = np.full((1200, 1600), 235, np.uint8)
+    for i in range(strokes):
+        x, y = 30 + i % 22 * 70, 40 + i // 22 * 130
         page[y : y + 80, x : x + 10] = 40
-        page[y + 70 : y + 80, x + 35 : x + 45] = 40
+        if i < points:
+            page[y + 70 : y + 80, x + 35 : x + 45] = 40
     Image.fromarray(page).save(tmp_path / "specks.png")
     result = mlp("predict", "--split", "specks.png")
     lines = [line for line in result.err.splitlines() if line.startswith("mlp: ")]
