@@ -207,15 +207,13 @@ class Reader:
 
 
 def _refusals(answers: Sequence[Answer]) -> str | None:
-    """One line about the refused answers of several, or None."""
-    refused = [answer for answer in answers if answer.reason]
+    """One line about the refused answers of several, each with its box, or None."""
+    refused = [f"at {answer.box}: {answer.reason}" for answer in answers if answer.reason]
     if not refused:
         return None
-    left, top, _, _ = refused[0].box
-    first = f"at {left},{top}: {refused[0].reason}"
     if len(refused) == 1:
-        return f"the mark {first}"
-    return f"{len(refused)} of {len(answers)} marks have no answer, the first {first}"
+        return f"the mark {refused[0]}"
+    return f"{len(refused)} of {len(answers)} marks have no answer, {'; '.join(refused)}"
 
 
 def _opened(picture: Picture) -> "str | os.PathLike[str] | io.BytesIO | Image.Image":
