@@ -88,6 +88,8 @@ def fail_of_a_bug(error: Exception) -> NoReturn:
     """Exit with one line on an unforeseen exception: its kind, and the last line of this package it came through."""
     import traceback
 
+    if isinstance(error, SyntaxError):  # of somebody who is changing a formula, say
+        _fail(f"{error.filename}, line {error.lineno}: not valid Python: {error.msg}", 2)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mlp_cli" in frame.filename]
     where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
     _fail(f"this is a bug in mlp; please report it: {type(error).__name__} in {where}: {error}", 2)

@@ -181,7 +181,11 @@ def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
     yield from table(
         ["class", "precision", "recall", "F1", "images"],
         [
-            [cut(row["class"], 24), *(f"{row[key]:.2%}" for key in ("precision", "recall", "f1")), str(row["images"])]
+            [
+                cut(row["class"], 24),
+                *(f"{row[key]:.2%}" if row["images"] else "–" for key in ("precision", "recall", "f1")),
+                str(row["images"]),
+            ]
             for row in measurement.per_class()
         ],
         "<>>>>",

@@ -30,7 +30,8 @@ T = TypeVar("T")
     type=click.Path(),
     default="mnist",
     show_default=True,
-    help="Run directory, checkpoint, mnist, or latest: the newest run.",
+    metavar="MODEL",
+    help="mnist, large, latest (the newest run), a run or a checkpoint.",
 )
 @click.option("--split", is_flag=True, help="Read several digits in rows, such as 1354|6194.")
 @click.option("-r", "--recursive", is_flag=True, help="Include folders within folders.")
@@ -146,8 +147,9 @@ def _text(reader: "Reader", reading: "Reading", split: bool) -> str:
 
 
 def _confidence(reading: "Reading") -> float | None:
-    """The lowest confidence of the marks, or None."""
-    return min((answer.confidence for answer in reading.answers), default=None)
+    """The lowest confidence of the digits that were read; of those that were refused, if none was; or None."""
+    confidences = [answer.confidence for answer in reading.answers if answer.digit is not None]
+    return min(confidences or [answer.confidence for answer in reading.answers], default=None)
 
 
 def _line(reader: "Reader", path: str, reading: "Reading", split: bool, top: int) -> str:

@@ -49,7 +49,7 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
     if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
         raise ImageError("has nothing like a single digit on it")
     if others:
-        raise ImageError(f"has {others + 1} things like a digit on it; --split reads several")
+        raise ImageError(f"has {others + 1} possible digits on it; use --split to read several")
     return cut(found, chosen, found.actions + dropped(~chosen))
 
 

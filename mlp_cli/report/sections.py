@@ -188,7 +188,11 @@ def confusion(measurement: Measurement) -> Child:
         matrix = E("table", caption, E("thead", E("tr", head)), E("tbody", rows), class_="confusion")
         tables.append(scrolling(matrix, "Confusion matrix"))
     per_class = [
-        [row["class"], *(f"{row[key]:.2%}" for key in ("precision", "recall", "f1")), row["images"]]
+        [
+            row["class"],
+            *(f"{row[key]:.2%}" if row["images"] else "–" for key in ("precision", "recall", "f1")),
+            row["images"],
+        ]
         for row in measurement.per_class()
     ]
     pairs = [[row["truth"], row["answer"], row["images"]] for row in measurement.confused()[:PAIRS]]

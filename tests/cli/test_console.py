@@ -168,3 +168,10 @@ def test_a_bug_is_one_line_that_says_where(monkeypatch, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert exit_.value.code == 2
     assert line.startswith("mlp: this is a bug in mlp; please report it: TypeError in __init__.py:")
+
+
+def test_a_file_of_the_package_that_is_not_python_is_named_with_its_line(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.fail_of_a_bug(SyntaxError("'(' was never closed", ("mlp_cli/nn/layers.py", 78, 5, "a = (")))
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "mlp: mlp_cli/nn/layers.py, line 78: not valid Python: '(' was never closed\n"

@@ -238,7 +238,8 @@ def test_split_refuses_only_the_digits_below_the_threshold(mlp, model, form):
     assert digits("--threshold", threshold)[0] == kept
     result = mlp("predict", "--model", model, "--split", "--threshold", threshold, form)
     letters = ["?" if digit is None else str(digit) for digit in kept]
-    assert result.out.split("\t")[1] == "".join(letters[:3]) + "|" + "".join(letters[3:])
+    lowest = min(p for p in confidence if p >= threshold)
+    assert result.out.split("\t")[1:] == ["".join(letters[:3]) + "|" + "".join(letters[3:]), f"{lowest:.4f}\n"]
     assert result.code == 1
     (line,) = [line for line in result.err.splitlines() if line.startswith("mlp: ")]
     assert "form.png: 2 of 5 marks have no answer, at (" in line
@@ -261,7 +262,7 @@ def test_pictures_without_a_single_digit_are_refused_with_a_reason(mlp, form, tm
     reasons = [answer["reason"] for answer in answers]
     assert reasons == [
         "blank.png: has no digit on it: the page is blank",
-        "form.png: has 5 things like a digit on it; --split reads several",
+        "form.png: has 5 possible digits on it; use --split to read several",
         "text.png: has nothing like a single digit on it",
     ]
     assert [line for line in result.err.splitlines() if line.startswith("mlp: ")] == [f"mlp: {r}" for r in reasons]

@@ -82,7 +82,7 @@ def test_a_long_thin_line_takes_no_more_memory_than_its_page():
 def test_two_digits_are_not_read_as_one(mnist):
     rng = np.random.default_rng(0)
     for first, second in mnist[:20].reshape(10, 2, 28, 28):
-        with pytest.raises(ImageError, match=r"^has [2-5] things like a digit on it; --split reads several"):
+        with pytest.raises(ImageError, match=r"^has [2-5] possible digits on it; use --split to read several"):
             prepare(Page(drawn([[first, second]], rng)))
 
 
