@@ -67,10 +67,11 @@ class Marks:
         return np.asarray(outermost.any(axis=1))
 
     def thickness(self, i: int) -> float:
-        """Of piece i, where it is thickest: twice the distance to its edge."""
+        """Of piece i, where it is thickest: twice the distance to its edge, and a pixel more on either side, which is all
+        that hairlines of one and of three pixels differ by."""
         left, top, right, bottom = self.box[i]
         piece = np.pad(self.labels[top:bottom, left:right] == i + 1, 1)
-        return 2 * float(distances(piece).max())
+        return 2 * float(distances(piece).max() + 1)
 
     def is_flat(self) -> NDArray[np.bool_]:
         """Which pieces are much wider than they are high, as an underline or a dash: (n,)."""
@@ -185,7 +186,7 @@ def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
 
     A frame's outer edge is straight on at least three sides.
     """
-    if mask.mean() > 0.5:
+    if mask.mean() > 0.5 or not _is_walled(mask):
         return None
     walls = np.zeros(mask.shape, bool)
     sides, thicknesses = 0, []
@@ -211,6 +212,18 @@ def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
         found = pieces.pixels(across & straight)
         walls |= found if axis == 0 else found.T
     return walls
+
+
+def _is_walled(mask: NDArray[np.bool_]) -> bool:
+    """Whether there is ink near the edge along nearly all of three sides, as there must be if these are straight."""
+    rim = np.ceil((2 * SLOPE + FRAME_THICKNESS) * np.array(mask.shape)).astype(int)
+    near = (
+        mask[: rim[0]].any(axis=0),
+        mask[-rim[0] :].any(axis=0),
+        mask[:, : rim[1]].any(axis=1),
+        mask[:, -rim[1] :].any(axis=1),
+    )
+    return sum(side.mean() >= FRAME_COVER for side in near) >= 3
 
 
 def _outer_run(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:

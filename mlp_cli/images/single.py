@@ -20,7 +20,7 @@ DUST = 0.08  # what is shorter is no part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
 ANOTHER = 0.5  # what is longer, and beside it, is another digit
 UNDER = 0.06  # an underline is farther away, the foot of a 1 is not
-THICKER = 2.0  # as thick as the largest piece at least, by that factor: a button or a sticker, no fragment
+THICKER = 1.5  # of the thickness of the largest piece: what is thicker is a button or a sticker, and no fragment
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
 LEAST_SIDE = 0.1  # of a sheet's shorter side, of the digit on it
 
@@ -146,7 +146,6 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
     score = marks.side * np.exp(-3 * (offset**2).sum(axis=1)) * np.where(at_border | marks.is_flat(), 0.5, 1) * inside
     chosen = np.arange(len(marks)) == score.argmax()
     largest = marks.side[chosen][0]
-    thickness = marks.thickness(int(score.argmax()))
     allowed = inside & (~at_border | at_border[chosen])
     while True:
         gap = gaps(around(marks.box[chosen]), marks.box)
@@ -155,7 +154,7 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
         fragment |= (gap[:, 0] == 0) & (distance <= FAR * largest) & (marks.side >= 0.3 * largest)
         more = chosen | (fragment & allowed & ~_underlines(marks, chosen))
         for i in np.flatnonzero(more & ~chosen).tolist():
-            more[i] = marks.thickness(i) < THICKER * thickness
+            more[i] = marks.thickness(i) < THICKER * marks.thickness(int(score.argmax()))
         if (more == chosen).all():
             return chosen
         chosen = more

@@ -156,7 +156,7 @@ def test_the_digit_is_the_one_in_the_middle_rather_than_a_larger_one_at_the_bord
 
 
 def test_what_is_thicker_than_the_digit_is_no_fragment_of_it():
-    """A button near a 1 that is 12 pixels wide; THICKER is 2."""
+    """A button near a 1 that is 12 pixels wide; THICKER is 1.5."""
 
     def box(side):
         page = np.full((240, 260), 240, np.uint8)
@@ -164,8 +164,8 @@ def test_what_is_thicker_than_the_digit_is_no_fragment_of_it():
         page[80 : 80 + side, 122 : 122 + side] = 20
         return prepare(Page(page)).box
 
-    assert box(18) == (100, 40, 140, 160)
-    assert box(30) == (100, 40, 112, 160)
+    assert box(15) == (100, 40, 137, 160)
+    assert box(22) == (100, 40, 112, 160)
 
 
 def test_an_underline_longer_than_the_digit_is_not_taken_for_it():
