@@ -16,7 +16,7 @@ LEAST_CONTRAST = 24 / 255  # between paper and ink; the noise of a blank photo h
 NOISE = 4.0  # standard deviations of the paper that ink must stand out by
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, Rec. 601
 LUMINOUS = 0.4  # of the variance along the best direction of colour: with that much, luminance is good enough
-BINS, SAMPLED = 1024, 400  # of a histogram of contrast, and how many rows and columns it is made of at least
+BINS, SAMPLED = 1024, 200  # of a histogram of contrast, and how many rows and columns it is made of at least
 
 
 @dataclass(frozen=True)

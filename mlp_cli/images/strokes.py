@@ -21,7 +21,7 @@ def weigh(levels: NDArray[np.float32], box: int = 20) -> tuple[NDArray[np.float3
     if not covered.size:
         return levels, None
     # A hairline fills only a part of the pixels it crosses.
-    strokes = np.pad(fine > min(1, np.sort(covered)[int(0.8 * (covered.size - 1))]) / 2, 1)
+    strokes = np.pad(fine > min(1, np.partition(covered, at := int(0.8 * (covered.size - 1)))[at]) / 2, 1)
     width = stroke_width(strokes) / UNIT
     if width < THIN:
         more = (THIN - width) / 2 * UNIT
