@@ -67,8 +67,8 @@ class Marks:
         return np.asarray(outermost.any(axis=1))
 
     def thickness(self, i: int) -> float:
-        """Of piece i, where it is thickest: twice the distance to its edge, and a pixel more on either side, which is all
-        that hairlines of one and of three pixels differ by."""
+        """The thickness of piece i at its thickest place, and two pixels: hairlines of one and of three differ by no
+        more than that."""
         left, top, right, bottom = self.box[i]
         piece = np.pad(self.labels[top:bottom, left:right] == i + 1, 1)
         return 2 * float(distances(piece).max() + 1)
