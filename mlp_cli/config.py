@@ -38,7 +38,7 @@ class NetworkConfig(_Section, frozen=True):
 
 
 class TrainingConfig(_Section, frozen=True):
-    """How the network learns. `momentum` is for "momentum", "nesterov" and "muon"; `warmup`, a part of the run, is for
+    """How the network learns. `momentum` is for "momentum" and "nesterov"; `warmup`, a part of the run, is for
     "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed.
 
     `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
@@ -55,7 +55,7 @@ class TrainingConfig(_Section, frozen=True):
 
     epochs: Annotated[int, Meta(ge=0, le=MOST_EPOCHS)] = 15
     batch_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 128
-    optimizer: Literal["sgd", "momentum", "nesterov", "adamw", "muon"] = "nesterov"
+    optimizer: Literal["sgd", "momentum", "nesterov", "adamw"] = "nesterov"
     learning_rate: Annotated[float, Meta(gt=0, le=1e9)] = 0.1
     momentum: Share = 0.9
     weight_decay: Annotated[float, Meta(ge=0, le=1e3)] = 0.0

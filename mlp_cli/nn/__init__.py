@@ -3,7 +3,7 @@
 from mlp_cli.nn.layers import ACTIVATIONS, Dropout
 from mlp_cli.nn.loss import cross_entropy, cross_entropy_dz, label_rows, log_softmax, softmax
 from mlp_cli.nn.network import MLP, Parameters
-from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Muon, Nesterov, WeightAverage
+from mlp_cli.nn.optim import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, WeightAverage
 
 __all__ = [
     "ACTIVATIONS",
@@ -14,7 +14,6 @@ __all__ = [
     "AdamW",
     "Dropout",
     "Momentum",
-    "Muon",
     "Nesterov",
     "Parameters",
     "WeightAverage",

@@ -17,7 +17,6 @@ from mlp_cli.nn.arrays import Floats
 from mlp_cli.nn.network import Parameters
 
 TINY = 1e-30
-RMS = 0.2  # of the entries of a step of Muon at rate 1
 
 
 class SGD:
@@ -119,62 +118,6 @@ class AdamW(SGD):
         return np.divide(m, root, out=root), m_correction / v_correction
 
 
-class Muon(Momentum):
-    """v ← μv + g, W ← W − ηρ orthogonalised(g + μv): Nesterov's momentum, all of whose singular values become nearly 1.
-
-    So a step goes as far along the directions in which the gradients of a layer are small as along those in which they
-    are large. With ρ = 0.2 √max(d, h) the entries of a step are 0.2 in their root mean square, as AdamW's are, so rates
-    and weight decays for AdamW will do. A bias is a matrix of one row: its direction is g + μv divided by its length.
-    Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; for ρ, Liu et al. 2025, "Muon is
-    scalable for LLM training", arXiv 2502.16982. A matrix (d, h) with h ≤ d costs about 4dh² + 34h³ multiplications.
-    """
-
-    def __init__(self, parameters: Parameters, *, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
-        super().__init__(parameters, momentum=momentum, weight_decay=weight_decay)
-        sizes = [len(W) for W in parameters.W] + [len(parameters.b[-1])]
-        self._step = Parameters(sizes, parameters.flat.dtype)
-
-    def _direction(self, g: Floats) -> tuple[Floats, float]:
-        v, step = self.state["velocity"], self._step
-        v *= self.momentum
-        v += g
-        np.multiply(v, self.momentum, out=step.flat)
-        step.flat += g
-        for W, b in zip(step.W, step.b, strict=True):
-            W[...] = orthogonalised(W)
-            W *= RMS * math.sqrt(max(W.shape))
-            b[...] = of_length_1(b)
-            b *= RMS * math.sqrt(len(b))
-        return step.flat, 1.0
-
-
-def orthogonalised(G: Floats) -> Floats:
-    """U Vᵀ, nearly, of a matrix G = U S Vᵀ (d, h): singular values of ‖G‖/500 or more become 0.68 to 1.21.
-
-    With X = G/‖G‖, five times X ← aX + bXXᵀX + cXXᵀXXᵀX, which is X q(A) for A = XᵀX (h, h) and the polynomial
-    q(A) = aI + bA + cA². So X is G times a product of such q, and A becomes A q(A)²: only they are computed, and
-    they are small. The coefficients are those of Jordan et al. 2024, who chose them to raise small values fast.
-    """
-    if G.shape[0] < G.shape[1]:
-        return orthogonalised(G.T).T
-    a, b, c = 3.4445, -4.7750, 2.0315
-    X = of_length_1(G)
-    A = X.T @ X
-    identity = np.eye(len(A), dtype=G.dtype)
-    product = identity
-    for _ in range(5):
-        q = a * identity + b * A + c * (A @ A)
-        product = product @ q
-        A = A @ q @ q
-    return X @ product
-
-
-def of_length_1(v: Floats) -> Floats:
-    """v/‖v‖, or zeros."""
-    v = v / max(float(np.abs(v).max()), TINY)  # first, so that no square is too small or too large
-    return v / max(float(np.linalg.norm(v)), TINY)
-
-
 class WeightAverage:
     """An exponential moving average of the parameters over the steps t: θ̄ ← δθ̄ + (1 − δ)θ, in the vector `average`.
 
@@ -195,13 +138,7 @@ class WeightAverage:
         self.average += change
 
 
-OPTIMIZERS: dict[str, type[SGD]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adamw": AdamW,
-    "muon": Muon,
-}
+OPTIMIZERS: dict[str, type[SGD]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adamw": AdamW}
 
 
 def constant(progress: float, warmup: float) -> float:

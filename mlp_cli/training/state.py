@@ -104,7 +104,7 @@ class State:
     def _around(cls, network: MLP, config: Config, data: Data, streams: Streams, progress: Progress) -> "State":
         """A state of this network with everything else to be filled in."""
         training, n = config.training, len(data.examples.indices)
-        options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov", "muon") else {}
+        options = {"momentum": training.momentum} if training.optimizer in ("momentum", "nesterov") else {}
         optimizer = OPTIMIZERS[training.optimizer](network.parameters, weight_decay=training.weight_decay, **options)
         average = WeightAverage(network.parameters, training.weight_average) if training.weight_average else None
         state = cls(network, optimizer, average, streams, progress, data.order, n, data.examples.nondigits)

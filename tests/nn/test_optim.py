@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlp_cli.nn import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Muon, Nesterov, Parameters, WeightAverage
-from mlp_cli.nn.optim import orthogonalised
+from mlp_cli.nn import OPTIMIZERS, SCHEDULES, SGD, AdamW, Momentum, Nesterov, Parameters, WeightAverage
 
 
 def one_weight(value=1.0):
@@ -51,42 +50,6 @@ def test_adamw_by_hand():
     m_hat, v_hat = 0.36 / 0.19, 0.999 * 0.001 * 16 / (1 - 0.999**2)
     expected = 1 - 0.1 * 4 / (4 + 1e-8) - 0.1 * m_hat / (math.sqrt(v_hat) + 1e-8)
     assert walk(AdamW(one_weight()), [4.0, 0.0])[1] == pytest.approx(expected, rel=1e-12)
-
-
-def test_muon_takes_steps_of_the_same_length_whatever_the_gradients_are():
-    # A weight and a bias are matrices of one entry, whose singular value is made 1, or for a weight nearly so.
-    for g in (1000.0, 1e-3, -5.0):
-        parameters = one_weight()
-        Muon(parameters, momentum=0.5).step(gradients(g, g), 0.1)
-        down = -np.sign(g) * 0.1 * 0.2
-        assert parameters.W[0][0, 0] - 1 == pytest.approx(down, rel=0.35)
-        assert parameters.b[0][0] == pytest.approx(down, rel=1e-12)
-    # v = 2, then 0.5·2 − 0.4 = 0.6; but −0.4 + 0.5·0.6 = −0.1 is what counts, so the bias goes down, and up again
-    parameters = one_weight()
-    optimizer = Muon(parameters, momentum=0.5)
-    for g, b in (2, -0.02), (-0.4, 0.0):
-        optimizer.step(gradients(0, g), 0.1)
-        assert parameters.b[0][0] == pytest.approx(b, abs=1e-12)
-
-
-def test_steps_of_muon_have_entries_as_large_as_those_of_adamw():
-    parameters, slope = Parameters([30, 20]), Parameters([30, 20])
-    slope.flat[:] = np.random.default_rng(0).normal(size=slope.flat.shape)
-    Muon(parameters).step(slope, 1.0)
-    assert 0.2 * 0.68 < np.sqrt(np.square(parameters.W[0]).mean()) < 0.2 * 1.21
-    assert np.sqrt(np.square(parameters.b[0]).mean()) == pytest.approx(0.2, rel=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (7, 7)])
-def test_orthogonalised_makes_singular_values_equal_and_keeps_their_directions(shape):
-    rng = np.random.default_rng(0)
-    (U, _), (V, _) = np.linalg.qr(rng.normal(size=(shape[0], 7))), np.linalg.qr(rng.normal(size=(shape[1], 7)))
-    G = U * np.geomspace(1, 0.01, 7) @ V.T * 1e-6
-    values = np.diag(U.T @ orthogonalised(G) @ V)
-    assert values.min() > 0.68
-    assert values.max() < 1.21
-    np.testing.assert_allclose(orthogonalised(G), U * values @ V.T, atol=1e-9)
-    assert not orthogonalised(np.zeros(shape)).any()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values())
@@ -157,7 +120,7 @@ def test_weight_average_forgets_the_first_parameters_fast():
     assert average.average[0] == pytest.approx(1 + 99 * (1 / 11) * (2 / 12))
 
 
-@pytest.mark.parametrize("optimizer", [Momentum, Nesterov, AdamW, Muon])
+@pytest.mark.parametrize("optimizer", [Momentum, Nesterov, AdamW])
 def test_a_state_that_has_decayed_to_nothing_is_flushed_before_it_is_subnormal(optimizer):
     parameters = Parameters([1, 1])
     chosen, slope = optimizer(parameters), Parameters([1, 1])
