@@ -1,1 +1,1 @@
-"""A person's picture in, an MNIST-like 28×28 image out."""
+"""From a person's picture to an MNIST-like 28×28 image."""

@@ -1,4 +1,4 @@
-"""A picture file as pages of grey levels or colours, for no more memory and time than a picture is worth."""
+"""A picture file as pages of grey levels or colours, within limits of memory and time."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ from mlp_cli.files import open_file
 File: TypeAlias = "str | os.PathLike[str] | BinaryIO | Image.Image"
 
 # What people have. Of Pillow's others some start programs (Ghostscript for an EPS, whatever the file is called).
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "ICO", "AVIF")  # an MPO is a JPEG file, too
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "ICO", "AVIF")  # Pillow opens MPO files as JPEG
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".pbm", ".pgm",
     ".ppm", ".pnm", ".pfm", ".ico", ".avif", ".heic", ".heif",
@@ -26,15 +26,15 @@ ENDINGS = (
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 LARGE = 1200  # pixels; longer pictures are reduced while they are decoded, but not below this
 # A page of 600 dots per inch has 35 megapixels, a photo up to 200; a JPEG file is reduced as it is decoded.
-MOST_BYTES = 320_000_000  # of a picture, once it is unpacked
+MOST_BYTES = 320_000_000  # of an unpacked picture
 LONGEST = 65_535  # pixels of a side, as in JPEG
 MOST_PIXELS = 400_000_000  # of all pages of a file
 # What decoding takes for each pixel: 4 bytes, unless it is one of these modes, or the decoder has copies of its own.
 BYTES_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 BYTES_OF_FORMAT = {"WEBP": 12, "AVIF": 12, "HEIF": 12}
-STRIP = 4_000_000  # pixels that are converted at once
+STRIP = 4_000_000  # pixels converted at a time
 LEAST_SPREAD = 0.05  # of 16-bit, 32-bit and float levels, as a share of the largest
-THUMBNAIL = 200  # pixels of what is looked at for colours
+THUMBNAIL = 200  # pixels of the thumbnail that is searched for colours
 COLOUR, COLOURED = 16, 0.002  # levels between the channels of a pixel that has a colour, and the share of such pixels
 ORIENTATION, WIDTH, HEIGHT, EXIF_PART = 0x0112, 0xA002, 0xA003, 0x8769  # tags of EXIF
 UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -47,7 +47,7 @@ UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: lambda p: np.rot90(p),
 }
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise what it logs about damaged files goes to stderr
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Page:
 
 
 def decode(file: File) -> Page:
-    """The first Page of a picture file (path or binary stream), or of an Image of Pillow's.
+    """The first Page of a picture file (path or binary stream), or of a Pillow Image.
 
     Upright by its EXIF orientation, unless that is stale; transparent parts are paper; of an animation the first frame;
     16-bit, 32-bit and float pictures are stretched from their darkest to their brightest value; large photos are
@@ -85,7 +85,7 @@ def decode_all(file: File) -> Iterator[Page]:
                 left -= picture.width * picture.height
                 if left < 0:
                     most = f"{MOST_PIXELS / 1e6:.0f} megapixels"
-                    raise ImageError(f"pages from here on are not read: those of a file may have {most}")
+                    raise ImageError(f"pages from here on are not read; those of a file may have at most {most}")
                 yield _quietly(_page, picture)
     except UnidentifiedImageError:
         raise ImageError("is not a picture in a format that mlp reads") from None
@@ -97,7 +97,7 @@ def decode_all(file: File) -> Iterator[Page]:
         raise ImageError("has more pixels than are safe to read; make the picture smaller") from None
     except MemoryError:
         raise ImageError("does not fit into memory; make the picture smaller") from None
-    except Exception as error:  # Pillow has none of its own for damaged files: its decoders raise a dozen kinds
+    except Exception as error:  # Pillow's decoders raise a dozen kinds of exceptions for damaged files
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"the picture cannot be read: {reason}") from None
 
@@ -111,18 +111,18 @@ def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _open(file: File) -> Image.Image:
     if isinstance(file, Image.Image):
-        return file.copy()  # the caller's own stays open, and as it is
+        return file.copy()  # the caller's own stays open and unchanged
     try:
         if isinstance(file, str | os.PathLike):
-            open_file(file).close()  # which is no pipe to wait for
+            open_file(file).close()  # fails for a pipe, which would block
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         if not _is_heic(file):
             raise
         try:
-            import pillow_heif  # not ours to install: who has such pictures may have it
+            import pillow_heif  # an optional package that the user installs
         except ImportError:
-            raise ImageError("is a HEIC picture; to read those: pip install pillow-heif") from None
+            raise ImageError("is a HEIC picture; to read it: pip install pillow-heif") from None
 
         pillow_heif.register_heif_opener()
         return Image.open(file, formats=["HEIF"])
@@ -147,7 +147,7 @@ def _pages(picture: Any) -> int:
 
 
 def _page(picture: Image.Image) -> Page:
-    """The Page that is seen of a picture. Raises ImageError, before anything is unpacked, if that would take too much
+    """The Page of a picture as it is seen. Raises ImageError, before anything is unpacked, if that would take too much
     memory or time."""
     size = picture.size
     picture.draft(None, (LARGE, LARGE))
@@ -172,7 +172,7 @@ def _orientation(picture: Image.Image) -> int:
         orientation = int(exif.get(ORIENTATION, 1))
         camera = exif.get_ifd(EXIF_PART)
         wide, high = int(camera.get(WIDTH, 0)), int(camera.get(HEIGHT, 0))
-    except Exception:  # damaged metadata are no reason not to look at the picture
+    except Exception:  # damaged metadata must not prevent reading the picture
         return 1
     width, height = picture.size
     was_turned = orientation >= 5 and (wide - high) * (width - height) < 0
@@ -181,7 +181,7 @@ def _orientation(picture: Image.Image) -> int:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing on stderr meanwhile: libtiff writes there what it finds wrong, past Python, and Pillow cannot stop it."""
+    """A context that silences stderr, since libtiff writes its warnings there, bypassing Python and Pillow."""
     try:
         stderr = os.dup(2)
     except OSError:  # there is none
@@ -229,7 +229,7 @@ def _on_paper(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     opacity = pixels[..., 3:] / np.float32(255)
     if not opacity.any():
         return np.full((*pixels.shape[:2], 3), 255, np.uint8)
-    # What can be seen is ink if most of the picture is nothing, and paper if it is not. Nothing becomes paper.
+    # If most of the picture is transparent, what can be seen is ink, else paper. Transparent parts become paper.
     seen_is_light = (pixels[..., :3].mean(axis=2, keepdims=True) * opacity).sum() > 127.5 * opacity.sum()
     paper = 0 if seen_is_light == (opacity.mean() < 0.5) else 255
     return np.rint(pixels[..., :3] * opacity + paper * (1 - opacity)).astype(np.uint8)
@@ -240,7 +240,7 @@ def _has_colour(picture: Image.Image) -> bool:
     if picture.mode in ("1", "L", "LA"):
         return False
     factor = max(1, max(picture.size) // THUMBNAIL)
-    if picture.mode == "P":  # which cannot be reduced
+    if picture.mode == "P":  # palettes cannot be reduced
         small = picture.resize(
             (max(1, picture.width // factor), max(1, picture.height // factor)), Image.Resampling.NEAREST
         )
@@ -253,7 +253,7 @@ def _has_colour(picture: Image.Image) -> bool:
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     low, high = values.min(), values.max()
-    # A page of one level, give or take a little, is blank; to stretch it would make ink of its noise.
+    # A page of nearly one level is blank; stretching it would turn its noise into ink.
     if high - low <= LEAST_SPREAD * max(abs(low), abs(high)):
         return np.zeros(values.shape, np.uint8)
     return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A digit as it is handed to the network, and the one digit of a page."""
+"""A digit prepared for the network, and the one digit of a page."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def prepare(page: Page, inverted: bool | None = None) -> Digit:
     whole = as_it_is(page, inverted)
     if whole:
         return whole
-    from mlp_cli.images.single import find_one  # imports OpenCV, which an image of MNIST's kind does not need
+    from mlp_cli.images.single import find_one  # imports OpenCV, which an image in MNIST's form does not need
 
     return find_one(page, inverted)
 

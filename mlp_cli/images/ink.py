@@ -40,10 +40,10 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     light = ~levels if inverted else levels
     if plain is None:
         paper = _paper(light)
-    else:  # of a polarity that is said, and is not seen, the paper is what else there is
+    else:  # with a given polarity that is not visible, everything else counts as paper
         level = light.min() if inverted != is_dark else ~plain if is_dark else plain
         paper = np.full(light.shape, level, np.float32)
-    # Ink takes the same share of the light in a shadow as beside it, so contrast counts against what there was to take.
+    # Ink absorbs the same share of the light in a shadow as beside it, so contrast is relative to the paper's light.
     contrast = np.clip((light.astype(np.float32) - paper) / np.maximum(255 - paper, 32), 0, 1)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
     counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
@@ -150,7 +150,7 @@ def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _opened(levels: NDArray[np.float32], window: int) -> NDArray[np.float32]:
     """The maximum around each pixel of the minima around: what is narrower than the window is gone."""
-    # Beyond the border the light goes on to fall or rise as before; but ink does not become a hole in the paper.
+    # Beyond the border the light is extrapolated, but ink must not become a hole in the paper.
     room = min(window, min(levels.shape) - 1)
     wide = np.maximum(np.pad(levels, room, mode="reflect", reflect_type="odd"), levels.min())
     opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((window, window), np.uint8))

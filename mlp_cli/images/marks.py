@@ -1,4 +1,4 @@
-"""The marks on a page: connected pieces of ink, without the lines that were ruled or printed before anybody wrote."""
+"""The marks on a page: connected pieces of ink, without ruled or printed lines."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,7 +78,7 @@ class Marks:
         return np.asarray(self.size[:, 1] <= FLAT * self.size[:, 0])
 
     def rings(self) -> NDArray[np.bool_]:
-        """Which pieces somebody drew around others: seen from the middle of such a one, they are in every direction."""
+        """Which pieces surround others: seen from its middle, such a piece is in every direction."""
         rings = np.zeros(len(self), bool)
         middle = (self.box[:, :2] + self.box[:, 2:]) / 2
         large = self.side >= RING_SIDE * min(self.labels.shape)
@@ -123,7 +123,7 @@ def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
         if 0 < max(thickness) <= LINE_THICKNESS * max(mask.shape) and min(thickness) > 0:
             lines, n = _crossing(across, 2 * max(thickness))
             rest, count = rest & ~(lines if axis == 0 else lines.T), count + n
-    # A page of nothing but lines may be a drawn 1.
+    # A page with only lines may be a drawn 1.
     return (rest, count) if rest.any() else (mask, 0)
 
 
@@ -134,7 +134,7 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
     """
     width = mask.shape[1]
     thin = _thin(mask, thickness)
-    bridge = np.ones((1, thickness + 1), np.uint8)  # over the gaps of a line so faint that it comes and goes
+    bridge = np.ones((1, thickness + 1), np.uint8)  # bridges the gaps of a faint line
     pieces = Marks.of(cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_CLOSE, bridge).astype(bool))
     straight = pieces.size[:, 1] <= np.maximum(2 * thickness, SLOPE * pieces.size[:, 0])
     x, y = ((pieces.box[:, :2] + pieces.box[:, 2:]) / 2).T
@@ -152,7 +152,7 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
 
 
 def _thickness(columns: NDArray[np.bool_]) -> int:
-    """The usual thickness of what crosses some columns of a mask; 0 for nothing."""
+    """The usual thickness of the ink that crosses some columns of a mask; 0 if there is none."""
     edges = np.diff(np.pad(columns, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     starts, ends = (np.nonzero(np.equal(edges.T, sign))[1] for sign in (1, -1))
     return _median(ends - starts) if len(starts) else 0
@@ -235,7 +235,7 @@ def _outer_run(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
 
 
 def _without_crumbs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is inside a frame, without what is left of its walls."""
+    """The content of a frame, without the remains of its walls."""
     height, width = mask.shape
     marks = Marks.of(mask)
     rim = max(2, 0.1 * min(mask.shape))

@@ -1,4 +1,4 @@
-"""The look of an MNIST image, and how its makers gave it that."""
+"""The form of MNIST images, and the rule by which its makers produced it."""
 
 from functools import lru_cache
 

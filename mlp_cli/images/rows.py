@@ -15,23 +15,23 @@ from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, drawn, dropped, find_marks
 from mlp_cli.images.strokes import distances
 
-MOST_DIGITS = 200  # of a page, and as many signs
+MOST_DIGITS = 200  # on a page, and at most as many signs
 Levels = NDArray[np.float32]
 Boxes = NDArray[np.int_]
 
 # Shares of the height of a typical digit:
-SMALL = 0.5  # what is lower is a sign, or a part of a digit
-DUST = 0.04  # what is shorter is nothing
-TALL, WIDE, AT_BORDER = 2.5, 10.0, 1.7  # the largest that may be digits, and of what touches the border
+SMALL = 0.5  # lower ink is a sign or a part of a digit
+DUST = 0.04  # shorter ink is ignored
+TALL, WIDE, AT_BORDER = 2.5, 10.0, 1.7  # the largest possible digits; the last for those that touch the border
 STACKED = 0.25  # how far apart the parts of a digit stand above each other
-WHOLE = 1.6  # as tall may they be together
-NEAR = 0.2  # as near to a digit are its fragments
+WHOLE = 1.6  # how tall they may be together
+NEAR = 0.2  # the distance of fragments from their digit, at most
 OUTSIDE, BESIDE = 0.1, 1.2  # how far above or below its neighbours in a row, and how far from them, a sign may be
 WALL, EDGE = 0.25, 0.1  # what is as slim, and as near to the upper or lower edge of a frame, is a part of a wall
 # Shares of the width of the pen:
-DOT = 0.5  # what is smaller was not put down with it
+DOT = 0.5  # smaller dots were not made by the pen
 BREAK = 0.3  # narrower gaps are breaks in a stroke
-FAINT = 0.6  # of the ink's full level: what is fainter was not written
+FAINT = 0.6  # of the ink's full level; fainter ink was not written
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Writing:
 
 
 def find_rows(page: Page, inverted: bool | None = None) -> Writing:
-    """What is written on a Page. Raises ImageError for a page without ink, or without anything like digits."""
+    """The writing on a Page. Raises ImageError for a page without ink, or without possible digits."""
     found = find_marks(page, inverted)
     marks = found.marks
     allowed = _allowed(marks, found.frames)

@@ -1,4 +1,4 @@
-"""The sheet, card or screen that a picture shows, found in its surroundings and straightened."""
+"""Finds the sheet, card or screen that a picture shows, and straightens it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlp_cli.images.decode import Page
 from mlp_cli.images.ink import grey, thumbnail
 
-WORKING_SIDE = 1200  # pixels; on larger pages digits have more detail than is of use
+WORKING_SIDE = 1200  # pixels; larger pages have no more useful detail
 SIDE = 240  # of the thumbnail that sheets are looked for on
 LEAST_SIDE = 64  # pixels of a picture that sheets are looked for in
 GAP = 4  # grey levels between a sheet and what it lies on, in what they have of one another's noise
@@ -72,7 +72,7 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     least = 4 * np.sqrt(SMALLEST * small.size)  # pixels around the smallest sheet
     for low, high in pairwise(ordered):
         if high - low < GAP:
-            continue  # one group of levels, which its noise would cut into a thousand pieces
+            continue  # one group of levels, whose noise would make thousands of pieces
         light = cv2.compare(small, (low + high) / 2, cv2.CMP_GT)
         for region in (light, ~light):
             for contour in cv2.findContours(region, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:

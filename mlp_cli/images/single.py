@@ -1,4 +1,4 @@
-"""From a page to its marks, and to the one digit among them."""
+"""From a page to its marks, and to the single digit among them."""
 
 from dataclasses import dataclass, field
 
@@ -16,9 +16,9 @@ from mlp_cli.images.sheet import Sheet, sheets, whole
 from mlp_cli.images.strokes import weigh
 
 # Shares of the longer side of a digit's largest piece:
-DUST = 0.08  # what is shorter is no part of it
+DUST = 0.08  # shorter pieces are not part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
-ANOTHER = 0.5  # what is longer, and beside it, is another digit
+ANOTHER = 0.5  # longer pieces beside it are another digit
 UNDER = 0.06  # an underline is farther away, the foot of a 1 is not
 THICKER = 1.5  # of the thickness of the largest piece: what is thicker is a button or a sticker, and no fragment
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
@@ -47,18 +47,18 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
     largest = marks.side[chosen].max()
     others = int((inside & ~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
     if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
-        raise ImageError("has nothing like a single digit on it")
+        raise ImageError("no single digit found")
     if others:
-        raise ImageError(f"has {others + 1} possible digits on it; use --split to read several")
+        raise ImageError(f"{others + 1} possible digits found; use --split to read several")
     return cut(found, chosen, found.actions + dropped(~chosen))
 
 
 def find_marks(page: Page, inverted: bool | None = None) -> Found:
     """The marks on a Page, or on the sheet that it shows. Raises ImageError if there are none."""
-    cv2.setNumThreads(1)  # for pages of this size a second thread costs more than it brings
+    cv2.setNumThreads(1)  # on pages of this size a second thread costs more than it saves
     all_of_it = whole(page)
     found, place = None, None
-    for sheet in sheets(all_of_it):  # of those that hold the same digit the smallest: a window on a screen in a room
+    for sheet in sheets(all_of_it):  # the smallest of those with the same digit: a window on a screen in a room
         inner = _on_sheet(all_of_it, sheet, inverted)
         if inner:
             left, top, right, bottom = inner[1]
@@ -71,9 +71,9 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
     found = found or _look(all_of_it, inverted)
     if not found:
         forced = "" if inverted is None else f" of {'dark' if inverted else 'light'} ink; see --invert"
-        raise ImageError(f"has no digit on it: the page is blank{forced}")
+        raise ImageError(f"no digit found: the page is blank{forced}")
     if not len(found.marks):
-        raise ImageError("has no digit on it: nothing but lines")
+        raise ImageError("no digit found, only lines")
     return found
 
 
@@ -99,21 +99,21 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
             middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
             outline = sheet.outline.astype(np.float32)
             distance = np.array([-cv2.pointPolygonTest(outline, point.tolist(), True) for point in middle])
-            outside = distance > NEAR * side  # what is nearer is that edge itself
+            outside = distance > NEAR * side  # nearer ink is the edge itself
             if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
                 return None
     return found, sheet.box_in_picture(around(marks.box[chosen]))
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
-    """What is on a sheet, None for nothing."""
+    """The content of a sheet, or None if there is none."""
     ink = find_ink(sheet.levels, inverted)
     if ink is None:
         return None
     actions = ["inverted"] if ink.inverted else []
     mask, lines = without_ruling(ink.mask if sheet.inside is None else ink.mask & sheet.inside)
     marks = Marks.of(mask)
-    if sheet.inside is not None:  # what touches the edge of the sheet is a part of that
+    if sheet.inside is not None:  # ink at the edge of the sheet is part of the edge
         edge = cv2.erode(sheet.inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
         marks = marks.only(np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] == 0)
     marks, frames = without_frames(marks)
@@ -188,8 +188,8 @@ def drawn(levels: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[str]]:
 
 
 def dropped(pieces: NDArray[np.bool_]) -> list[str]:
-    """What is said of pieces (n,) that are part of no digit."""
+    """A phrase about pieces (n,) that are not part of a digit."""
     number = int(pieces.sum())
     if not number:
         return []
-    return [f"{number} specks dropped" if number > 1 else "a speck dropped"]
+    return [f"{number} specks removed" if number > 1 else "a speck removed"]

@@ -1,4 +1,4 @@
-"""Strokes brought to the weight that MNIST's have."""
+"""Brings strokes to the width of MNIST's."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 UNIT = 4  # pixels here to one of MNIST's 20
 # Widths in units of a twentieth of the digit's longer side. Nine of ten of MNIST's digits lie between 1.6 and 4.2,
 # half of them below 2.5.
-THIN = 2.5  # thinner strokes become that
+THIN = 2.5  # thinner strokes are thickened to this
 THICK, THINNED = 5.0, 4.0
 
 

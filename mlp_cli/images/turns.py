@@ -1,4 +1,4 @@
-"""A digit that lies on its side, or is tilted, turned upright where the network is surer of it so."""
+"""A digit that lies on its side, or is tilted, turned upright if the network is then more confident."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from mlp_cli.images.single import drawn
 
 # Degrees, against the clock. Not 180: a 6 would be as good a 9.
 DEGREES = (-40, -30, -20, 20, 30, 40, -90, 90)
-SURE = 0.9  # of a digit read with that confidence no other position is tried
-MARGIN = 0.2  # of confidence, by which a turned digit must be surer than the one that stands as it was written
+SURE = 0.9  # a digit read with this confidence is not turned
+MARGIN = 0.2  # of confidence, by which a turned digit must exceed the original
 
 
 def surer(digit: Digit, confidence: float, probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> Digit:

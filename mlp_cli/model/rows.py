@@ -1,9 +1,9 @@
-"""The best reading of a row: where ink that may be several digits is cut, and what is joined that may be one.
+"""The best reading of a row: where to cut ink that may be several digits, and what to join into one.
 
 Over-segmentation and a best path, as in LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to
 document recognition", section VII: a row is a chain of parts, every stretch of it that may be one digit is read by the
 network, and costs −log ŷ of its best class; the cheapest way from the first part to the last is the reading. Parts of a
-letter look a little like digits; so ink is cut or joined only where the network, which knows what is no digit, is sure
+letter look a little like digits; so ink is cut or joined only where the network, which refuses non-digits, is sure
 of all that comes of it.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
-SURE = 0.9  # what is read with this confidence is one digit, and neither cut nor joined; with less, a part is none
+SURE = 0.9  # ink read with this confidence is one digit and is not cut or joined; parts need it to count as digits
 CUT = 0.3  # nats that a cut or a join costs
 # Shares of the height of a typical digit:
 WIDEST = 1.2  # wider ink is hardly one digit
@@ -107,7 +107,7 @@ class RowReader:
         if question.cuts is not None:
             cost = CUT * question.cuts - math.log(confidence) if confidence >= SURE else math.inf
         elif _width(question.pieces) > WIDEST * self.writing.height:
-            cost = math.log(len(probabilities))  # as much as no digit
+            cost = math.log(len(probabilities))  # the cost of no digit
         else:
             cost = -math.log(confidence)
         return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)

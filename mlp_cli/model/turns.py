@@ -1,4 +1,4 @@
-"""A page that lies on its side or upside down, turned upright where the network is surer of it so."""
+"""A page that lies on its side or upside down, turned upright if the network is then more confident."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +13,12 @@ from mlp_cli.model.rows import Stretch
 Rows: TypeAlias = list[list[Stretch]]
 
 SURE = 0.9  # the mean confidence of a turned page, at least
-MARGIN = 0.1  # of mean confidence, by which it must be surer than the page as it is
+MARGIN = 0.1  # of mean confidence, by which it must exceed the original page
 MANY = 8  # marks; upside down, short words look like digits ("Total" like 10701), but hardly so many letters
 
 
 def surest(page: Page, read: Callable[[Page], Rows]) -> Rows:
-    """The rows `read` on a Page, as it is or turned; their boxes are in the page as it is. Raises what `read` does."""
+    """The rows that `read` finds on a Page, turned or not; boxes are those of the original. Raises what `read` does."""
     best = read(page)
     least = max(SURE, _sureness(best) + MARGIN)
     if least > 1:
@@ -56,7 +56,7 @@ def _run_along(rows: Rows, axis: int) -> bool:
 
 
 def _turned_back(stretch: Stretch, page: Page, quarters: int) -> Stretch:
-    """A Stretch read on a Page after so many quarters of a turn against the clock, its box in the page as it is."""
+    """A Stretch read on a Page after `quarters` counter-clockwise quarter turns, with its box in the original page."""
     height, width = (round(length * page.scale) for length in page.pixels.shape[:2])
     left, top, right, bottom = stretch.digit.box
     for side in (width, height, width)[:quarters][::-1]:  # the width before each quarter

@@ -261,9 +261,9 @@ def test_pictures_without_a_single_digit_are_refused_with_a_reason(mlp, form, tm
     assert all(answer[key] is None for answer in answers for key in KEYS[1:-1])
     reasons = [answer["reason"] for answer in answers]
     assert reasons == [
-        "blank.png: has no digit on it: the page is blank",
-        "form.png: has 5 possible digits on it; use --split to read several",
-        "text.png: has nothing like a single digit on it",
+        "blank.png: no digit found: the page is blank",
+        "form.png: 5 possible digits found; use --split to read several",
+        "text.png: no single digit found",
     ]
     assert [line for line in result.err.splitlines() if line.startswith("mlp: ")] == [f"mlp: {r}" for r in reasons]
 
@@ -303,7 +303,7 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
         ["scan.tif#3", "-"],
         ["scan.tif#4", "1"],
     ]
-    assert (result.code, "mlp: scan.tif#3: has no digit on it: the page is blank" in result.err) == (1, True)
+    assert (result.code, "mlp: scan.tif#3: no digit found: the page is blank" in result.err) == (1, True)
 
 
 @pytest.fixture

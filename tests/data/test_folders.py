@@ -141,7 +141,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(sorted_by_class, tmp_pa
     assert len(dataset) == 1
     assert [(os.path.relpath(file, tmp_path), reason) for file, reason in dataset.left_out] == [
         ("0/broken.jpg", "is not a picture in a format that mlp reads"),
-        ("1/blank.png", "has no digit on it: the page is blank"),
+        ("1/blank.png", "no digit found: the page is blank"),
         ("2", "has no pictures"),
     ]
 

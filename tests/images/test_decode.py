@@ -97,13 +97,13 @@ def test_transparent_margins_of_a_page_are_paper(paper, pen):
     assert page[30, 30] == paper
 
 
-def test_a_picture_of_nothing_is_blank_whatever_its_colours_are():
+def test_a_fully_transparent_picture_is_blank():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 4)).astype(np.uint8)
     pixels[..., 3] = 0
     assert np.ptp(decode(saved(Image.fromarray(pixels))).levels) == 0
 
 
-def test_a_transparent_colour_of_a_palette_is_nothing(grey):
+def test_a_transparent_palette_colour_is_paper(grey):
     picture = Image.fromarray(grey).convert("P")
     light = picture.getpixel((25, 15))
     page = decode(saved(picture, transparency=light)).levels
@@ -118,7 +118,7 @@ def test_every_page_of_a_tiff_is_read_in_order():
     assert [page.levels.mean() for page in found] == [0, 50, 100, 150]
 
 
-def test_a_damaged_page_of_a_tiff_is_said_after_those_before_it(monkeypatch):
+def test_a_damaged_page_of_a_tiff_is_reported_after_the_pages_before_it(monkeypatch):
     pages = [Image.new("L", (8, 8), level) for level in (10, 20, 30)]
     file = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     content = bytearray(file.getvalue())
@@ -138,7 +138,7 @@ def test_a_damaged_page_of_a_tiff_is_said_after_those_before_it(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_of_other_formats_there_is_one_page(grey, kind):
+def test_other_formats_have_one_page(grey, kind):
     first, second = Image.fromarray(grey), Image.fromarray(255 - grey)
     assert len(list(decode_all(saved(first, kind, save_all=True, append_images=[second])))) == 1
 
@@ -163,7 +163,7 @@ def test_a_picture_is_turned_upright_by_its_exif_orientation(grey):
     assert page[5, 2] > 190
 
 
-def test_of_an_animation_the_first_frame_is_read(grey):
+def test_the_first_frame_of_an_animation_is_read(grey):
     first, second = Image.fromarray(grey), Image.fromarray(255 - grey)
     page = decode(saved(first, "GIF", save_all=True, append_images=[second])).levels
     assert page[5, 5] < 40
@@ -202,7 +202,7 @@ def test_a_blank_page_of_16_bits_is_blank():
     assert np.ptp(decode(saved(Image.fromarray(noise))).levels) == 0
 
 
-def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
+def test_an_undecodable_picture_is_an_error_that_names_the_file(monkeypatch):
     def decoder(*args, **options):
         raise NotImplementedError("Unknown pixel format")
 
@@ -214,12 +214,12 @@ def test_what_a_decoder_does_not_know_is_an_error_of_that_file(monkeypatch):
 HEIC = b"\0\0\0\x18ftypheic" + bytes(100)
 
 
-def test_of_a_heic_picture_is_said_what_reads_it(monkeypatch, tmp_path):
+def test_a_heic_picture_gets_a_hint_at_pillow_heif(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     path = tmp_path / "IMG_1.HEIC"
     path.write_bytes(HEIC)
     for file in (path, io.BytesIO(HEIC)):
-        with pytest.raises(ImageError, match=r"^is a HEIC picture; to read those: pip install pillow-heif"):
+        with pytest.raises(ImageError, match=r"^is a HEIC picture; to read it: pip install pillow-heif"):
             decode(file)
 
 
@@ -252,19 +252,19 @@ def test_a_heic_picture_is_read_if_pillow_heif_is_there(heif):
     assert (levels.shape, levels.min(), levels.max()) == ((4, 6), 77, 77)
 
 
-def test_a_heic_picture_that_pillow_heif_cannot_read_is_not_said_to_need_it(heif, monkeypatch):
+def test_a_damaged_heic_picture_gets_no_hint_at_pillow_heif(heif, monkeypatch):
     entry = (None, lambda head: False)
     heif.register_heif_opener = lambda: monkeypatch.setitem(Image.OPEN, "HEIF", entry)
     with pytest.raises(ImageError, match="is not a picture in a format that mlp reads"):
         decode(io.BytesIO(HEIC))
 
 
-def test_the_limit_of_pixels_is_said():
+def test_an_error_names_the_limit_of_pixels():
     with pytest.raises(ImageError, match=r"9000×9000 pixels are too many.*at most 80 megapixels or 65535 on a side"):
         decode(io.BytesIO(png_header(9_000, 9_000, colour=2)))
 
 
-def test_warnings_of_others_are_theirs_between_two_pages():
+def test_warnings_of_the_caller_are_not_silenced_between_pages():
     pages = [Image.new("L", (8, 8))] * 2
     found = decode_all(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     next(found)
@@ -282,7 +282,7 @@ def test_an_eps_named_as_a_png_starts_no_program(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["TGA", "PCX", "JPEG2000", "ICNS"])
-def test_formats_that_nobody_sends_are_not_read(kind):
+def test_unlisted_formats_are_not_read(kind):
     with pytest.raises(ImageError, match="is not a picture in a format that mlp reads"):
         decode(saved(Image.new("RGB", (64, 64)), kind))
 
@@ -325,7 +325,7 @@ def test_a_large_picture_is_reduced_strip_by_strip_to_the_mean_of_its_pixels():
 @pytest.mark.parametrize(
     ("mode", "kind", "megapixels"), [("RGB", "PNG", 80), ("RGB", "WEBP", 26), ("I;16", "PNG", 160)]
 )
-def test_what_a_picture_may_take_is_a_number_of_bytes(monkeypatch, mode, kind, megapixels):
+def test_a_picture_is_limited_by_its_bytes_in_memory(monkeypatch, mode, kind, megapixels):
     """320 MB; WebP's decoder has copies of its own."""
     picture = Image.new(mode, (8, 8)) if mode != "I;16" else Image.fromarray(np.zeros((8, 8), np.uint16))
     file = saved(picture, kind)

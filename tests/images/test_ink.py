@@ -75,7 +75,7 @@ def test_noise_is_not_ink():
     assert find_ink(np.uint8(noise)) is None
 
 
-def test_of_strong_noise_little_is_ink():
+def test_little_of_a_strong_noise_is_ink():
     noise = np.random.default_rng(0).normal(160, 15, (SIDE, SIDE))
     assert find_ink(np.uint8(noise)).mask.mean() < 0.1
 
@@ -86,7 +86,7 @@ def test_faint_ink_is_found_in_noise_that_is_weaker():
     assert (find_ink(noisy).mask != is_ink).mean() < 0.01
 
 
-def test_of_a_large_page_a_smaller_one_is_made_and_its_scale_kept():
+def test_a_large_page_is_reduced_and_its_scale_kept():
     levels, _ = page(230.0, 40.0)
     sheet = whole(Page(np.kron(levels, np.ones((20, 20), np.uint8))))  # 2400 × 2400
     assert sheet.levels.shape == (1200, 1200)
@@ -94,7 +94,7 @@ def test_of_a_large_page_a_smaller_one_is_made_and_its_scale_kept():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 3)])
-def test_pages_of_any_shape_are_looked_at(shape):
+def test_pages_of_any_shape_are_accepted(shape):
     find_ink(np.uint8(np.random.default_rng(0).integers(0, 256, shape)))
 
 
@@ -114,12 +114,12 @@ def test_colours_of_equal_luminance_are_told_apart():
     assert (found.mask != is_ink).mean() < 0.01
 
 
-def test_luminance_is_looked_at_where_it_differs():
+def test_luminance_is_used_where_it_differs():
     pixels, _ = coloured((250, 240, 220), (30, 40, 90))
     np.testing.assert_allclose(grey(pixels).astype(int), Page(pixels).levels, atol=1)
 
 
-def test_noise_of_colours_is_not_made_larger():
+def test_colour_noise_is_not_amplified():
     """The best direction is a unit vector: noise of 2 levels stays noise of 2 levels."""
     noise = np.uint8(np.random.default_rng(0).normal(128, 2, (SIDE, SIDE, 3)))
     assert grey(noise).std() < 3

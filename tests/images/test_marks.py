@@ -118,7 +118,7 @@ def test_a_stroke_from_border_to_border_alone_may_be_a_one():
     np.testing.assert_array_equal(rest, mask)
 
 
-def test_a_digit_of_broad_strokes_that_touches_the_borders_is_no_ruling():
+def test_a_broad_digit_that_touches_the_borders_is_not_a_ruled_line():
     mask = drawn((0, 100, SIDE, 100), (150, 100, 100, 280), width=30)
     rest, count = without_ruling(mask)
     assert count == 0
@@ -149,7 +149,7 @@ def test_a_digit_that_touches_its_frame_stays():
     assert abs(box - [143, 24, 158, 241]).max() <= 4
 
 
-def test_of_a_row_of_cells_the_walls_between_go_too():
+def test_walls_between_the_cells_of_a_row_are_removed():
     digits = ring((40, 90, 80, 200), 8) | ring((130, 90, 170, 200), 8) | ring((220, 90, 260, 200), 8)
     cells = frame(15, 60, 285, 230) | drawn((105, 60, 105, 230), (195, 60, 195, 230), width=4)
     rest, frames = erased(digits | cells)
@@ -157,7 +157,7 @@ def test_of_a_row_of_cells_the_walls_between_go_too():
     np.testing.assert_array_equal(rest, digits)
 
 
-def test_a_rectangular_zero_is_no_frame():
+def test_a_rectangular_zero_is_not_a_frame():
     mask = frame(80, 50, 220, 260, width=8)
     rest, frames = erased(mask)
     assert len(frames) == 0
@@ -170,14 +170,14 @@ def test_a_dot_in_a_rectangular_zero_does_not_make_it_a_frame():
     assert len(erased(mask)[1]) == 0
 
 
-def test_round_digits_are_no_frames_whatever_is_in_them():
+def test_round_digits_are_not_frames_even_with_ink_inside():
     mask = ring((20, 20, 280, 280)) | ring((120, 100, 180, 200))
     rest, frames = erased(mask)
     assert len(frames) == 0
     np.testing.assert_array_equal(rest, mask)
 
 
-def test_frames_within_frames_are_looked_for_a_limited_time():
+def test_the_search_for_nested_frames_is_limited():
     mask = np.zeros((SIDE, SIDE), bool)
     for i in range(0, SIDE // 2 - 30, 3):
         mask[i : SIDE - i, i : SIDE - i] = True
@@ -201,7 +201,7 @@ def test_a_ring_may_be_open_but_not_as_wide_as_a_c():
         assert Marks.of(circle | digit).rings().any() == is_ring
 
 
-def test_some_of_the_pieces_are_what_they_were():
+def test_a_choice_of_pieces_keeps_their_properties():
     marks = Marks.of(np.array([[1, 0, 0], [0, 0, 0], [1, 0, 1]], bool))
     only = marks.only(np.array([True, False, True]))
     assert only.box.tolist() == [marks.box[0].tolist(), marks.box[2].tolist()]
@@ -227,7 +227,7 @@ def test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased():
     assert without_ruling(loose)[1] == 0
 
 
-def test_a_row_of_digits_and_points_is_no_ruled_line():
+def test_a_row_of_digits_and_points_is_not_a_ruled_line():
     ink = np.zeros((200, 200), bool)
     for x in range(2, 200, 14):
         ink[90:110, x : x + 8] = True

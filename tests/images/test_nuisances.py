@@ -55,11 +55,11 @@ def test_a_page_with_a_nuisance_is_read(network, mnist, nuisance, most_wrong):
     assert all(digit.inverted != nuisance.get("negative", False) for digit in digits)
 
 
-def test_what_was_done_is_said(mnist):
+def test_actions_say_what_was_done(mnist):
     rng = np.random.default_rng(0)
     digit = prepare(Page(page(mnist.images[0].reshape(28, 28), rng, frame=True, ruled=True, dust=3, thicker=-1)))
     assert digit.actions[0] == "inverted"
     assert any("ruled lines erased" in action for action in digit.actions)
     assert "a frame erased" in digit.actions
-    assert any("dropped" in action for action in digit.actions)
+    assert any("specks removed" in action for action in digit.actions)
     assert digit.actions[-1] == "strokes thickened"

@@ -33,7 +33,7 @@ def ring(page, x, y=140, radius=50, pen=12):
     cv2.ellipse(page, (x, y), (int(0.7 * radius), radius), 0, 0, 360, 40, pen, cv2.LINE_AA)
 
 
-def test_specks_are_what_is_part_of_no_digit(mnist):
+def test_pieces_outside_the_digit_count_as_specks(mnist):
     """Three digits, each far from the others, and four specks far from all."""
     page = drawn([[mnist[2], mnist[14], mnist[37]]], np.random.default_rng(0), spacing=50, noise=0)
     writing = find_rows(Page(page))
@@ -43,7 +43,7 @@ def test_specks_are_what_is_part_of_no_digit(mnist):
     for x in (8, 300, 700, 1000):
         page[8:12, x : x + 4] = 40
     assert len(find_rows(Page(page)).rows[0]) == 3
-    assert "4 specks dropped" in find_rows(Page(page)).actions
+    assert "4 specks removed" in find_rows(Page(page)).actions
 
 
 def test_boxes_are_in_pixels_of_the_picture():
@@ -127,7 +127,7 @@ def test_two_digits_above_each_other_are_two():
 
 
 @pytest.mark.parametrize("pen", [6, 12, 24])
-def test_how_large_a_point_is_goes_by_the_pen(pen):
+def test_the_size_of_a_point_depends_on_the_pen(pen):
     def with_point(radius):
         page = sheet()
         ring(page, 150, pen=pen)
@@ -140,7 +140,7 @@ def test_how_large_a_point_is_goes_by_the_pen(pen):
         assert with_point(round(pen / 8)) == ["dd"]
 
 
-def test_a_point_under_the_arm_of_a_7_is_a_point_and_a_broken_foot_is_none():
+def test_a_point_under_the_arm_of_a_7_is_a_sign_and_a_broken_foot_is_not():
     page = sheet()
     cv2.polylines(page, [np.int32([(120, 84), (190, 84), (140, 196)])], False, 40, 12)
     ring(page, 280)
@@ -151,7 +151,7 @@ def test_a_point_under_the_arm_of_a_7_is_a_point_and_a_broken_foot_is_none():
     assert rows(seven) == ["dd"]
 
 
-def test_a_break_in_a_stroke_is_no_sign():
+def test_a_break_in_a_stroke_is_not_a_sign():
     page = sheet()
     page[84:196, 144:156] = 40
     page[84:196, 280:292] = 40
@@ -318,7 +318,7 @@ def crafted():
 
 
 @pytest.mark.parametrize(("name", "ink"), crafted().items(), ids=crafted())
-def test_no_page_takes_long(name, ink):
+def test_every_page_is_read_in_limited_time(name, ink):
     """One of them took 17 s once. The bound is of processor time, and ten times what it takes."""
     page = Page((235 - 195 * ink).astype(np.uint8))
     start = time.process_time()
@@ -332,7 +332,7 @@ def test_no_page_takes_long(name, ink):
     assert time.process_time() - start < 10
 
 
-def test_the_parts_of_a_piece_are_all_of_it_and_no_more(mnist):
+def test_the_parts_of_a_piece_make_up_the_piece(mnist):
     rng = np.random.default_rng(0)
     for first, second in mnist[:8].reshape(4, 2, 28, 28):
         writing = find_rows(Page(line([digit(first), digit(second)], rng, gap=(-1, -1))))

@@ -52,7 +52,7 @@ def test_a_tilted_sheet_is_made_level():
     assert np.abs(np.subtract(digit.box, (186, 109, 209, 191))).max() <= 8
 
 
-def test_polarity_is_that_of_the_sheet_whatever_lies_around():
+def test_polarity_comes_from_the_sheet_not_its_surroundings():
     for inside, outside, ink, inverted in [(230, 90, 30, True), (90, 230, 200, False), (60, 20, 180, False)]:
         digit = find_one(Page(scene(SQUARE, inside, outside, ink)))
         assert digit.inverted == inverted
@@ -60,23 +60,23 @@ def test_polarity_is_that_of_the_sheet_whatever_lies_around():
 
 
 @pytest.mark.parametrize("step", [6, 30])
-def test_a_step_in_level_makes_a_sheet_and_a_small_one_none(step):
+def test_a_clear_step_in_level_makes_a_sheet_and_a_small_one_does_not(step):
     assert len(found(scene(SQUARE, 200, 200 - step))) == (step > 8)
 
 
-def test_a_line_around_is_no_sheet():
+def test_a_line_around_a_digit_is_not_a_sheet():
     picture = np.full((300, 400), 230, np.uint8)
     cv2.rectangle(picture, (110, 60), (290, 240), 60, 3)
     assert found(picture) == []
 
 
-def test_a_round_patch_is_no_sheet():
+def test_a_round_patch_is_not_a_sheet():
     picture = np.full((300, 400), 90, np.uint8)
     cv2.ellipse(picture, (200, 150), (130, 100), 0, 0, 360, 230, -1)
     assert found(picture) == []
 
 
-def test_a_small_patch_is_no_sheet():
+def test_a_small_patch_is_not_a_sheet():
     """6 % of the picture would be 85 × 85 pixels."""
     assert found(scene([(150, 100), (210, 100), (210, 160), (150, 160)])) == []
     assert len(found(scene([(150, 100), (250, 100), (250, 200), (150, 200)]))) == 1
@@ -88,7 +88,7 @@ def test_an_empty_sheet_is_ink():
     assert not digit.inverted
 
 
-def test_ink_that_goes_over_the_edge_makes_no_sheet():
+def test_ink_across_an_edge_means_that_it_is_not_a_sheet():
     """Half of the page lies in a shadow; the bar goes on from the light into it."""
     picture = np.full((300, 400), 230.0)
     picture[140:200, 120:280] = 70
@@ -96,7 +96,7 @@ def test_ink_that_goes_over_the_edge_makes_no_sheet():
     assert "sheet found" not in find_marks(Page(np.uint8(picture))).actions
 
 
-def test_digits_beyond_the_edge_make_it_that_of_a_shadow():
+def test_an_edge_with_digits_beyond_it_is_a_shadow():
     picture = np.full((300, 400), 230.0)
     for left in (60, 130, 260, 330):
         picture[110:190, left : left + 14] = 60
@@ -124,7 +124,7 @@ def test_a_sheet_that_is_cut_by_the_border_is_turned_level():
         assert len(columns) <= 6  # an upright bar; at 20° it would be 9 wide
 
 
-def test_of_sheets_on_each_other_the_smallest_that_holds_the_digit_is_read():
+def test_the_smallest_of_stacked_sheets_that_holds_the_digit_is_read():
     """A screen on a wall, a window on the screen, and a title bar with something in it, too."""
     picture = np.full((600, 800), 150, np.uint8)
     picture[60:540, 80:720] = 40

@@ -49,7 +49,7 @@ def test_thick_strokes_are_thinned_to_the_target(units):
 
 
 @pytest.mark.parametrize("units", [2.7, 3.0, 4.5])
-def test_strokes_of_the_right_weight_come_back_as_they_are(units):
+def test_strokes_of_the_right_width_are_unchanged(units):
     ink = plus(400, round(20 * units))
     levels, done = weigh(ink)
     assert done is None

@@ -32,7 +32,7 @@ def test_turned_by_a_quarter_is_the_digit_of_the_page_turned_back(seven, quarter
     assert back.box == lying.box
 
 
-def test_a_digit_is_turned_if_the_network_is_surer_by_a_margin_and_that_is_said(seven):
+def test_a_digit_is_turned_if_the_network_is_more_confident_by_a_margin(seven):
     digit = prepare(Page(seven))
     best = surer(digit, 0.6, likes((-90, 0.95, 7), (20, 0.85, 7), (30, 0.75, 4)))
     assert "turned by -90°" in best.actions

@@ -89,7 +89,7 @@ def test_reader_errors_have_the_messages_of_mlp_predict(mlp, reader, tmp_path):
         with pytest.raises(ImageError) as error:
             reader.read(name)
         assert line == f"mlp: {error.value}"
-    with pytest.raises(ImageError, match=r"^the picture: has no digit on it: the page is blank$"):
+    with pytest.raises(ImageError, match=r"^the picture: no digit found: the page is blank$"):
         reader.read((tmp_path / "blank.png").read_bytes())
 
 

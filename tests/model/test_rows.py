@@ -118,7 +118,7 @@ def test_two_that_touch_are_cut_where_both_parts_are_digits(mnist):
     assert right >= 12
 
 
-def test_what_is_read_surely_is_not_even_tried_in_parts(mnist):
+def test_confidently_read_ink_is_not_cut(mnist):
     images, labels = mnist
     writing = find_rows(Page(line([digit(images[0]), digit(images[1])], np.random.default_rng(0), noise=0)))
     oracle = Oracle(*[seen_alone(images[i], labels[i]) for i in (0, 1)])
@@ -126,7 +126,7 @@ def test_what_is_read_surely_is_not_even_tried_in_parts(mnist):
     assert oracle.asked == 2
 
 
-def test_no_digit_stays_whole_where_no_part_of_it_is_one(mnist):
+def test_ink_without_digit_parts_is_not_cut(mnist):
     images, _ = mnist
     for image in images[:10]:
         writing = find_rows(Page(line([digit(image)], np.random.default_rng(0), noise=0)))

@@ -32,7 +32,7 @@ def turned(by_quarters):
         seen.append(page)
         rows = by_quarters[{1: 0, 2: 1, 3: 3, 4: 2}[len(seen)]]
         if rows is None:
-            raise ImageError("has nothing like digits on it")
+            raise ImageError("no digits found")
         return rows
 
     rows = surest(PAGE, read)
@@ -55,7 +55,7 @@ LEVEL, UPRIGHT = (10, 0), (0, 10)
         ([0.5] * 9, None, None, [0.99] * 9, "page turned by 180°"),
     ],
 )
-def test_a_page_is_turned_where_that_is_surer_by_a_margin(as_it_is, left, right, over, said):
+def test_a_page_is_turned_if_the_network_is_more_confident_by_a_margin(as_it_is, left, right, over, said):
     rows = {0: [row(as_it_is, UPRIGHT)]}
     rows |= {n: c and [row(c, LEVEL)] for n, c in ((1, left), (3, right), (2, over))}
     assert turned(rows)[0] == said
@@ -72,12 +72,12 @@ def test_a_single_mark_makes_no_line():
     assert turned({0: [row([0.1], UPRIGHT)], 1: [row([0.99] * 2, LEVEL)], 3: None, 2: None})[0] is None
 
 
-def test_signs_are_no_evidence():
+def test_signs_do_not_count_as_evidence_for_turning():
     unsure_signs = row([0.2] * 9, LEVEL, sign="is too small for a digit")
     assert turned({0: [row([0.99] * 3, UPRIGHT) + unsure_signs]}) == (None, 1)
 
 
-def test_what_is_sure_as_it_is_is_read_once():
+def test_a_confident_page_is_read_once():
     assert turned({0: [row([0.95] * 3, UPRIGHT)]}) == (None, 1)
 
 
