@@ -18,6 +18,7 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
 SURE = 0.9  # ink read with this confidence is one digit and is not cut or joined; parts need it to count as digits
+MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, and would take long
 CUT = 0.3  # nats that a cut or a join costs
 # Shares of the height of a typical digit:
 WIDEST = 1.2  # wider ink is hardly one digit
@@ -62,18 +63,27 @@ class RowReader:
 
     def rows(self) -> list[list[Stretch]]:
         """The best reading of every row."""
-        questions = [_Question(n, n + 1, [piece]) for row in self.writing.rows for n, piece in enumerate(row)]
-        wholes = iter(self._answered(questions))
-        return [self._row(row, [next(wholes) for _ in row]) for row in self.writing.rows]
+        pieces = [piece for row in self.writing.rows for piece in row]
+        wholes = self._answered([_Question(0, 1, [piece]) for piece in pieces])
+        doubtful = [self._is_doubtful(*each) for each in zip(pieces, wholes, strict=True)]
+        rows, first = [], 0
+        for row in self.writing.rows:
+            of_row = slice(first, first := first + len(row))
+            is_read = sum(doubtful) > MOST_CUT or not any(doubtful[of_row])
+            rows.append(wholes[of_row] if is_read else self._row(row, wholes[of_row], doubtful[of_row]))
+        return rows
 
-    def _row(self, row: Sequence[Piece], wholes: list[Stretch]) -> list[Stretch]:
+    def _is_doubtful(self, piece: Piece, whole: Stretch) -> bool:
+        """Whether a piece, read as a whole, may be several digits or a part of one."""
+        is_wide = _width([piece]) > WIDEST * self.writing.height
+        return not whole.sign and (max(whole.probabilities) < SURE or is_wide)
+
+    def _row(self, row: Sequence[Piece], wholes: list[Stretch], doubtful: Sequence[bool]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
         height, questions, starts = self.writing.height, list[_Question](), [0]
-        unsure = [not whole.sign and max(whole.probabilities) < SURE for whole in wholes]
-        for piece, is_unsure in zip(row, unsure, strict=True):
+        for piece, is_doubtful in zip(row, doubtful, strict=True):
             start = starts[-1]
-            in_question = is_unsure or (not piece.sign and _width([piece]) > WIDEST * height)
-            parts = cut(piece) if in_question else [piece]
+            parts = cut(piece) if is_doubtful else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
             for i in range(len(parts)):
                 for j in range(i + 1, len(parts) + (i > 0)):
@@ -83,13 +93,11 @@ class RowReader:
         for n in range(len(row) - 1):
             pair = row[n : n + 2]
             if (
-                all(unsure[n : n + 2])
+                all(doubtful[n : n + 2])
                 and pair[1].box[0] - pair[0].box[2] <= APART * height
                 and _may_be_digit(pair, height)
             ):
                 questions.append(_Question(starts[n], starts[n + 2], pair, 1))
-        if len(questions) == len(row):
-            return wholes
         way = _cheapest_way(self._answered(questions))
         for n, whole in enumerate(wholes):
             of_piece = [stretch for stretch in way if starts[n] <= stretch.start and stretch.stop <= starts[n + 1]]
