@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from samples import BASE, quietly
+from samples import BASE, quietly, write_data
 
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.model.checkpoint import load_checkpoint
@@ -39,6 +39,17 @@ def mine(digits, tmp_path_factory):
     (path / "3/broken.jpg").write_bytes(b"no picture")
     saved(np.full((40, 40), 255, np.uint8), path / "8/blank.png")
     return path
+
+
+@pytest.fixture(scope="module")
+def scans(digits, tmp_path_factory):
+    """A data set of IDX files: 600 digits to train on and 100 for the test."""
+    folder = tmp_path_factory.mktemp("data") / "scans"
+    folder.mkdir()
+    images, labels = digits
+    write_data(folder, images[1000:1600], labels[1000:1600])
+    write_data(folder, images[1600:1700], labels[1600:1700], part="t10k")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -191,25 +202,28 @@ def test_init_brings_its_sizes_its_activation_and_the_images_it_was_validated_on
     assert files[0] == files[1]
 
 
-def test_what_a_network_was_ever_trained_on_is_remembered(mlp, mine, trained):
-    mlp("train", "quick", "--init", trained, "--data", "mnist", "--epochs", 1, "--quiet", "--out", "run")
+def test_what_a_network_was_ever_trained_on_is_remembered(mlp, mine, trained, scans):
+    small = ("--set", "training.validation=60", "--epochs", 1, "--quiet")
+    mlp("train", "quick", "--init", trained, "--data", scans, *small, "--out", "run")
     first, second = load_checkpoint("run/best.safetensors").metadata.trained_on
     assert first == load_checkpoint(trained / "best.safetensors").metadata.data_sha256
-    assert second == load_dataset("train").sha256
+    assert second == load_dataset("train", scans).sha256
     assert json.loads(mlp("eval", "run", "--data", mine, "--json").out)["split"] == "test"
 
 
-def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained):
-    args = ("--init", "mnist", "--data", "mnist", "--data", f"{mine}=0.25", "--set", "training.learning_rate=0.01")
+def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained, scans):
+    sources = ("--data", scans, "--data", f"{mine}=0.25")
+    settings = ("--set", "training.learning_rate=0.01", "--set", "training.validation=90")
+    args = ("--init", "mnist", *sources, *settings)
     assert mlp("train", "quick", *args, "--epochs", 1, "--quiet", "--out", "run").code == 0
     facts = json.loads(Path("run/run.json").read_text("utf-8"))
-    assert facts["data"]["directory"] == ["mnist=0.75", f"{mine}=0.25"]
+    assert facts["data"]["directory"] == [f"{scans}=0.75", f"{mine}=0.25"]
     assert mlp("train", "--resume", "run", "--epochs", 2, "--quiet").code == 0
-    assert json.loads(mlp("eval", "run", "--data", "mnist", "--json").out)["accuracy"] > 0.97
+    assert json.loads(mlp("eval", "run", "--data", scans, "--json").out)["accuracy"] > 0.97
     assert json.loads(mlp("eval", "run", "--data", mine, "--json").out)["split"] == "test"
     assert mlp("report", "run").code == 0
     result = mlp("eval", "run")
-    assert result.err.splitlines()[-1].endswith("was trained on MNIST + mine; name its directory with --data DIR")
+    assert result.err.splitlines()[-1].endswith("was trained on scans + mine; name its directory with --data DIR")
 
 
 @pytest.mark.parametrize(

@@ -318,8 +318,9 @@ def test_a_large_picture_is_reduced_strip_by_strip_to_the_mean_of_its_pixels():
     page = decode(saved(Image.fromarray(levels), compress_level=0))
     assert page.scale == 4500 / 1500
     np.testing.assert_array_equal(page.levels, levels[1::3, 1::3])
+    part = Image.fromarray(levels[:3000, :840])
     for mode, kind in [("RGB", "PNG"), ("P", "GIF"), ("RGBA", "PNG"), ("F", "TIFF")]:
-        assert decode(saved(Image.fromarray(levels).convert(mode), kind)).levels.shape == (1500, 840)
+        assert decode(saved(part.convert(mode), kind)).levels.shape == (1500, 420)
 
 
 @pytest.mark.parametrize(
