@@ -286,6 +286,8 @@ def _with_slashes(row: list[Piece]) -> list[Piece]:
 def _is_leaning_stroke(levels: Levels) -> bool:
     """Whether ink is a straight stroke that leans to the right, by its second moments."""
     y, x = np.nonzero(levels > 0.5)
+    if not len(x):  # nothing but the soft edge of a stroke
+        return False
     xx, yy, xy = x.var(), y.var(), ((x - x.mean()) * (y - y.mean())).mean()
     spread = np.hypot((xx - yy) / 2, xy)
     along, across = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread

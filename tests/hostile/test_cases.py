@@ -24,6 +24,7 @@ from mlp_cli.config import load_config
 from mlp_cli.data.datasets import LONGEST_NAME, MOST_CLASSES, load_dataset
 from mlp_cli.data.idx import read_idx
 from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
+from mlp_cli.images import rows
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.runs.folder import read_facts, read_metrics
 from mlp_cli.runs.start import begin
@@ -500,3 +501,8 @@ def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
     result = mlp("predict", "--split", "page.png")
     assert (result.code, result.out) == (1, "page.png\t-\t-\n")
     assert one_line(result, 1) == "mlp: page.png: no digits found"
+
+
+def test_a_mark_of_soft_edges_alone_is_no_slash():
+    """numpy would warn, on stderr, of the moments of no pixels."""
+    assert not rows._is_leaning_stroke(np.full((4, 1), 0.34))
