@@ -210,8 +210,9 @@ def test_a_run_stopped_within_an_epoch_cannot_be_shortened_to_fewer_epochs(train
     assert (result.code, "is past epoch 1 already" in result.err) == (2, True)
 
 
-def test_a_run_is_trained_by_one_process_at_a_time(train, mlp):
+def test_a_run_is_trained_by_one_process_at_a_time(train, mlp, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr("mlp_cli.runs.folder.LOCK_SECONDS", 0.01)
     train("run")
     other = os.open("run", os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
