@@ -6,13 +6,14 @@
 
 The CSV has the columns file (relative to it), label (rows of digits joined by |), kind, group (pictures of one hand and
 tool) and notes. Rows without a label, and those with SIDEWAYS or MNIST-COPY in their notes, are left out. --simulate
-makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py; with --split, pages of 1 to 12
-digits in 1 to 3 rows, from the last 1,000 or N. --sheet draws the mistakes: the picture, what the network saw, and
-truth > answer.
+makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py: scans, and all that people's
+pictures have beside the digit; with --split, scans of 1 to 12 digits in 1 to 3 rows, from the last 1,000 or N. --sheet
+draws the mistakes: the picture, what the network saw, and truth > answer.
 """
 
 import argparse
 import csv
+import functools
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -31,7 +32,7 @@ from mlp_cli.model.find import BUNDLED, find_model
 from mlp_cli.model.reader import Reader, Reading
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from pages import page
+from pages import PHENOMENA, page
 
 NUISANCES = {
     "clean": {},
@@ -77,12 +78,13 @@ def labelled(path):
 
 
 def simulated(n, split, folder):
-    """Like `labelled`, of n pages of each nuisance, drawn into a folder one after the other."""
+    """Like `labelled`, of n pages of each kind, drawn into a folder one after the other."""
     dataset = load_dataset("test")
     pool = max(n, 1000) if split else n
     images, labels = dataset.images[-pool:].reshape(-1, 28, 28), dataset.labels[-pool:]
     file = folder / "page.png"
-    for kind, nuisance in NUISANCES.items():
+    kinds = {name: functools.partial(page, **nuisance) for name, nuisance in NUISANCES.items()}
+    for kind, draw in (kinds if split else kinds | PHENOMENA).items():
         rng = np.random.default_rng(0)
         for i in range(n):
             rows = [[i]]
@@ -90,8 +92,8 @@ def simulated(n, split, folder):
                 digits = rng.integers(0, pool, rng.integers(1, 13))
                 breaks = rng.permutation(np.arange(1, len(digits)))[: rng.integers(3)]
                 rows = np.split(digits, np.sort(breaks))
-            drawn = page([[images[j] for j in row] for row in rows], rng, **nuisance)
-            Image.fromarray(drawn).save(file, compress_level=1)
+            drawn = draw([[images[j] for j in row] for row in rows] if split else images[i], rng)
+            Image.fromarray(np.ascontiguousarray(drawn)).save(file, compress_level=1)
             yield file, "|".join("".join(str(labels[j]) for j in row) for row in rows), kind, "MNIST"
 
 
@@ -128,7 +130,7 @@ def share(values):
 
 def row(name, results, split):
     """A row of the table by kind."""
-    refused = sum(not result.reading.rows for result in results)
+    refused = sum(result.text in ("?", "-") for result in results)
     cells = [name, len(results), share(r.right for r in results), sum(not r.right for r in results), refused]
     if split:
         digits = sum(len(result.label.replace("|", "")) for result in results)
@@ -148,7 +150,7 @@ def report(results, split):
         print(f"Mean over {len(groups)} groups: {share(mean(r.right for r in some) for some in groups.values())}\n")
     wrong = [result for result in results if not result.right]
     if not split:
-        confusions = Counter((r.label, r.text) for r in wrong if r.reading.rows).most_common()
+        confusions = Counter((r.label, r.text) for r in wrong if r.text not in ("?", "-")).most_common()
         rows = [[f"{truth} > {answer}", n] for (truth, answer), n in confusions]
         print_table("Taken for others", ["truth > answer", "pictures"], rows)
     if len(groups) > 1 and wrong:
@@ -185,6 +187,7 @@ def main():
     parser.add_argument("--simulate", type=int, metavar="N")
     parser.add_argument("--split", action="store_true")
     parser.add_argument("--model", default=BUNDLED["mnist"])
+    parser.add_argument("--threshold", type=float, metavar="P", help="the model's own unless given")
     parser.add_argument("--sheet", type=Path, metavar="FILE")
     options = parser.parse_args()
     if (options.csv is None) == (options.simulate is None):
@@ -192,7 +195,7 @@ def main():
     limit_threads()
     checkpoint = load_checkpoint(find_model(options.model))
     print(f"model: {checkpoint}\n")
-    reader = Reader(checkpoint, threshold=0)
+    reader = Reader(checkpoint, options.threshold)
     with tempfile.TemporaryDirectory() as folder:
         rows = labelled(options.csv) if options.csv else simulated(options.simulate, options.split, Path(folder))
         results = [read(reader, options.split, *each) for each in rows]
