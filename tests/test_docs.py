@@ -155,6 +155,13 @@ def test_the_readme_says_how_good_the_bundled_models_are(model):
     assert float(accuracy.removesuffix("%")) == pytest.approx(100 * measured, abs=0.011)  # an image is 0.01 points
 
 
+def test_what_pictures_md_says_is_read_was_measured_with_the_bundled_model():
+    """If not: python benchmarks/pictures.py, on the pictures that it names."""
+    text = " ".join((ROOT / "docs/pictures.md").read_text("utf-8").split())
+    accuracy = load_checkpoint(find_model("mnist")).metadata.val_accuracy
+    assert f"The bundled `mnist` (validation accuracy {100 * accuracy:.2f} %) reads" in text
+
+
 def test_the_documents_know_the_number_of_parameters():
     parameters = f"{MLP([784, 128, 64, 10]).parameters.flat.size:,}"
     for document in ("README.md", "docs/derivation.md", "docs/training.md"):
