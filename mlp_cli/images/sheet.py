@@ -14,7 +14,6 @@ from mlp_cli.images.ink import grey, thumbnail
 WORKING_SIDE = 1200  # pixels; larger pages have no more useful detail
 SIDE = 240  # of the thumbnail that sheets are looked for on
 LEAST_SIDE = 64  # pixels of a picture that sheets are looked for in
-GAP = 4  # grey levels between a sheet and what it lies on, in what they have of one another's noise
 MOST_SHEETS = 4  # that are looked at
 LEVELS = 16  # thresholds that part a sheet from what it lies on
 SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
@@ -22,7 +21,6 @@ STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a sh
 SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
 LEAST_STEP, AWAY = 8, 5  # grey levels between the sheet and what it lies on, so many pixels from its edge
 ALL_AROUND = 0.85  # of the outline has that step
-CUT = 0.03  # of the hull may be lost if the border cuts corners off: an ellipse has as many, but loses more
 TOUCH = 0.04  # of the outline, along the border, is that of a corner that touches it
 SQUARE = 0.9  # 1 if an outline's own sides are parallel or at right angles, 0 at any angle
 OWN = 0.5  # of the outline of a sheet that nothing but a sheet has
@@ -71,7 +69,7 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     found = []
     least = 4 * np.sqrt(SMALLEST * small.size)  # pixels around the smallest sheet
     for low, high in pairwise(ordered):
-        if high - low < GAP:
+        if high - low < LEAST_STEP / 2:
             continue  # one group of levels, whose noise would make thousands of pieces
         light = cv2.compare(small, (low + high) / 2, cv2.CMP_GT)
         for region in (light, ~light):
@@ -101,7 +99,8 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
     corners = polygon[:, 0].astype(np.float64)
     if len(corners) < 4 or len(corners) > (8 if _is_open(corners, shape) else 4):
         return None
-    if 1 - _area(corners) / area > (1 - SOLID if len(corners) == 4 else CUT):
+    # An ellipse at the border has as many corners as a sheet that is cut off there, but loses more.
+    if 1 - _area(corners) / area > (1 - SOLID) / (1 if len(corners) == 4 else 4):
         return None
     return hull[:, 0].astype(np.float64) if _is_open(corners, shape) else _sharp(corners, contour[:, 0])
 

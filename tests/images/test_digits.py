@@ -196,3 +196,21 @@ def test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole(corners):
     assert not {"inverted", "sheet found"} & set(digit.actions)
     assert digit.box == tight_box(page > 0)
     assert ((digit.levels > 0.4) == (page[:, digit.box[0] : digit.box[2]] > 0)).mean() > 0.97
+
+
+@pytest.mark.parametrize(("distance", "bottom"), [(50, 250), (90, 160)])
+def test_a_large_fragment_may_lie_farther_below(distance, bottom):
+    """FAR is 72 pixels of a digit of 120."""
+    page = np.full((340, 220), 240, np.uint8)
+    page[40:160, 100:112] = 20
+    page[160 + distance : 200 + distance, 100:112] = 20
+    assert prepare(Page(page)).box[3] == bottom
+
+
+@pytest.mark.parametrize(("length", "is_digit"), [(50, False), (70, True)])
+def test_what_is_half_as_long_as_a_digit_and_beside_it_is_another(length, is_digit):
+    page = np.full((240, 300), 240, np.uint8)
+    page[60:180, 140:152] = 20
+    page[60 : 60 + length, 200:212] = 20
+    with pytest.raises(ImageError, match="2") if is_digit else contextlib.nullcontext():
+        prepare(Page(page))

@@ -130,3 +130,14 @@ def test_ink_needs_a_contrast(contrast, is_blank):
     """LEAST_CONTRAST is 24 of 255, as a share of the light that there is, here 235."""
     levels, _ = page(235.0, 235.0 - contrast)
     assert (find_ink(levels, inverted=True) is None) == is_blank
+
+
+@pytest.mark.parametrize(("ink", "share"), [((220, 135, 120), 0.33), ((220, 160, 120), 0.55)])
+def test_luminance_is_good_enough_with_four_tenths_of_what_colour_has(ink, share):
+    pixels, _ = coloured((120, 120, 120), ink)
+    difference, weights = np.subtract(ink, 120), np.array([0.299, 0.587, 0.114])
+    assert (difference @ weights) ** 2 / (difference @ difference) / (weights @ weights) == pytest.approx(
+        share, abs=0.01
+    )
+    is_luminance = np.abs(grey(pixels).astype(int) - Page(pixels).levels).max() <= 1
+    assert is_luminance == (share > 0.4)

@@ -7,7 +7,7 @@ from pages import PAPER, on_desk, page
 from samples import load_mnist
 
 from mlp_cli.images.decode import Page
-from mlp_cli.images.sheet import sheets, whole
+from mlp_cli.images.sheet import _is_open, _turn, sheets, whole
 from mlp_cli.images.single import find_marks, find_one
 
 
@@ -156,3 +156,51 @@ def test_a_sheet_whose_corner_touches_the_border_is_whole():
     assert sheet.inside is None
     photo[:, :100] = 235  # now the left side lies beyond
     assert all(sheet.inside is not None for sheet in sheets(whole(Page(photo))))
+
+
+@pytest.mark.parametrize(("deep", "is_sheet"), [(60, True), (160, False)])
+def test_a_sheet_may_have_a_dent_but_is_no_horseshoe(deep, is_sheet):
+    """7 and 20 % of its hull; 12 % may be lost."""
+    photo = scene(SQUARE)
+    photo[60 : 60 + deep, 180:220] = 90
+    assert bool(found(photo)) == is_sheet
+
+
+def test_a_step_on_three_sides_makes_no_sheet():
+    """Beyond a line at its fourth side the same paper goes on."""
+    photo = scene(SQUARE)
+    photo[60:240, 296:330] = 230
+    assert found(photo) == []
+
+
+@pytest.mark.parametrize(("box", "is_lit"), [((0, 0, 200, 300), True), ((0, 40, 250, 250), False)])
+def test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow(box, is_lit):
+    left, top, right, bottom = box
+    sheets = found(scene([(left, top), (right, top), (right, bottom), (left, bottom)]))
+    assert {sheet.outline is not None for sheet in sheets} == {is_lit}
+
+
+@pytest.mark.parametrize(("lean", "turn"), [(0, 20), (20, 0)])
+def test_sides_at_right_angles_say_how_a_sheet_that_is_cut_off_lies(lean, turn):
+    """Its upper side rises by 20°, and the other is upright to it, or leans by 20° more."""
+    up, along = np.deg2rad([110 + lean, 20])
+    right, bottom = 200 + 199 * np.tan(along), 200 + 219 / np.tan(up)
+    corners = np.array([(200, 200), (399, right), (399, 419), (bottom, 419)])
+    matrix = _turn(corners, (420, 400))
+    found = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0]))
+    assert abs(found) == pytest.approx(turn, abs=3)
+
+
+@pytest.mark.parametrize(("share", "is_open"), [(0.03, False), (0.06, True)])
+def test_a_sheet_is_cut_off_where_enough_of_its_outline_is_the_border(share, is_open):
+    """A square with one corner cut off by the left border: its legs are 300 long, so that of 1,200 about a share is."""
+    half = share * 1200 / 2
+    corners = np.array([(0, 240 - half), (0, 240 + half), (212, 452), (424, 240), (212, 28)], float)
+    assert _is_open(corners, (480, 640)) == is_open
+
+
+@pytest.mark.parametrize(("side", "is_sheet"), [(40, False), (100, True)])
+def test_in_a_picture_of_a_few_pixels_there_are_no_sheets(side, is_sheet):
+    photo = np.full((side, side), 90, np.uint8)
+    photo[side // 6 : -side // 6, side // 6 : -side // 6] = 230
+    assert bool(found(photo)) == is_sheet
