@@ -22,7 +22,7 @@ MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, a
 CUT = 0.3  # nats that a cut or a join costs
 # Shares of the height of a typical digit:
 WIDEST = 1.2  # wider ink is hardly one digit
-SLIMMEST = 0.4  # at least, in the mean, are digits that touch: an N is no 111
+SLIMMEST = 0.3  # at least, in the mean, are digits that touch: an N is no 111
 TALL = 0.65  # lower parts are not cut off as digits
 APART = 0.25  # as far apart may the halves of a digit be, side by side
 

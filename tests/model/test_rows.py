@@ -196,7 +196,7 @@ def test_what_is_too_wide_for_a_digit_is_cut_however_sure_it_is(width, answer):
     assert read(writing, oracle(writing, 0.99, 0.99)) == answer
 
 
-@pytest.mark.parametrize(("width", "answer"), [(70, "000?"), (100, "00011")])
+@pytest.mark.parametrize(("width", "answer"), [(60, "000?"), (100, "00011")])
 def test_what_is_too_slim_for_two_digits_is_not_cut(width, answer):
     """A U may look like 11."""
     writing = written(*blocks(width))
