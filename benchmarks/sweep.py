@@ -6,6 +6,9 @@ Needs an idle machine with two cores, and mlp-cli[sweep].
 """
 
 import argparse
+import contextlib
+import ctypes
+import os
 import resource
 import shutil
 import subprocess
@@ -22,17 +25,28 @@ TASKS, TASK_SECONDS = 10_000, 0.01
 LOOP = """
 import sys
 from pathlib import Path
+from mlp_cli.blas import limit_threads
 from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.runs.start import begin
 from mlp_cli.runs.train import run_to_end
+from mlp_cli.training.data import Data
+from mlp_cli.training.loop import fit
+from mlp_cli.training.state import State
 
+limit_threads()
 out, data, first, last, *assignments = sys.argv[1:]
 dataset = load_dataset("train", data)
 print("ready", flush=True)
 sys.stdin.readline()
 for seed in range(int(first), int(last)):
-    run_to_end(begin(load_config("default", assignments, seed=seed), dataset, Path(out, str(seed))))
+    config = load_config("default", assignments, seed=seed)
+    if out:
+        run_to_end(begin(config, dataset, Path(out, str(seed)), threads=1))
+    else:
+        images = Data.split(dataset, config)
+        for record in fit(State.new(config, images), images, config, threads=1):
+            pass
 """
 
 
@@ -77,13 +91,33 @@ def presets(scratch):
 
 
 def small(scratch):
-    """Runs of one epoch on a thousand images by two bare loops, half of them each, and as a sweep of two jobs."""
+    """Runs of one epoch on a thousand images: by two loops, half of them each, and as a sweep of two jobs."""
     data = _thousand(scratch / "data")
     settings = ["training.epochs=1", "training.validation=100"]
+    options = [word for setting in settings for word in ("--set", setting)]
+    command = [*MLP, "sweep", "default", *options, "--data", data, "--jobs", "2", "--quiet", "--seeds"]
+    rows = [
+        ["two loops that train and write nothing", *_loops("", data, settings), ""],
+        ["two loops of what mlp_cli.train does", *_loops(scratch / "loops", data, settings), ""],
+    ]
+    for n in (RUNS, 2):
+        before = _cpu_of_children()
+        seconds, memory, _ = run(*command, str(n), "--out", scratch / f"sweep-{n}")
+        _reap()
+        rows.append([f"mlp sweep, {n} runs", seconds, _cpu_of_children() - before, f"{memory:.0f}"])
+    alone, trained, sweep, start = (row[1] for row in rows)
+    shown = [[name, f"{seconds:.1f}", f"{cpu:.1f}", memory] for name, seconds, cpu, memory in rows]
+    print_table(f"{RUNS} runs of one epoch on {IMAGES:,} images", ["", "s", "CPU, s", "client, MB"], shown)
+    for name, least in (("what mlp_cli.train does", trained), ("training alone", alone)):
+        print(f"overhead over {name}: {sweep / least - 1:.0%}, beyond the start {(sweep - start) / least - 1:.0%}")
+
+
+def _loops(out, data, settings):
+    """Seconds and CPU seconds of two loops at a time, from when both have loaded the data."""
     halves = [(0, RUNS // 2), (RUNS // 2, RUNS)]
     loops = [
         subprocess.Popen(
-            [sys.executable, "-c", LOOP, scratch / "loops", data, str(first), str(last), *settings],
+            [sys.executable, "-c", LOOP, str(out), data, str(first), str(last), *settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -97,36 +131,7 @@ def small(scratch):
         loop.stdin.close()
     for loop in loops:
         loop.wait()
-    bare, bare_cpu = time.perf_counter() - started, _cpu_of_children() - before
-    options = [word for setting in settings for word in ("--set", setting)]
-    out = scratch / "small"
-    command = [*MLP, "sweep", "default", *options, "--data", data, "--jobs", "2", "--quiet", "--seeds"]
-    cpu = [_cpu_of_children()]
-    few, _, _ = run(*command, "2", "--out", scratch / "few")
-    cpu.append(_cpu_of_children())
-    sweep, memory, _ = run(*command, str(RUNS), "--out", out)
-    cpu.append(_cpu_of_children())
-    start_cpu, sweep_cpu = cpu[1] - cpu[0], cpu[2] - cpu[1]
-    rows = [
-        [
-            "seconds",
-            f"{bare:.1f}",
-            f"{sweep:.1f}",
-            f"{few:.1f}",
-            f"{(sweep - few) / bare - 1:.0%}",
-            f"{sweep / bare - 1:.0%}",
-        ],
-        [
-            "CPU seconds",
-            f"{bare_cpu:.1f}",
-            f"{sweep_cpu:.1f}",
-            f"{start_cpu:.1f}",
-            f"{(sweep_cpu - start_cpu) / bare_cpu - 1:.0%}",
-            f"{sweep_cpu / bare_cpu - 1:.0%}",
-        ],
-    ]
-    columns = ["", "two loops", "sweep", "a sweep of 2 runs", "overhead beyond that", "overhead in all"]
-    print_table(f"{RUNS} runs of one epoch on {IMAGES:,} images; the client had {memory:.0f} MB at most", columns, rows)
+    return time.perf_counter() - started, _cpu_of_children() - before
 
 
 def tasks(scratch):
@@ -175,8 +180,15 @@ def tasks(scratch):
     print_table(f"{TASKS:,} tasks of {1000 * TASK_SECONDS:.0f} ms on two workers", columns, [row])
 
 
+def _reap():
+    """Wait for the processes that a program has left, such as that from which workers are forked."""
+    with contextlib.suppress(ChildProcessError):
+        while os.wait():
+            pass
+
+
 def _cpu_of_children():
-    """Of all processes that have ended, which is the same however busy the machine is."""
+    """Of all processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -209,6 +221,7 @@ def main():
     parser.add_argument("--scratch", type=Path, help="directory to work in; it is removed afterwards")
     options = parser.parse_args()
     print(f"{machine()}\n", flush=True)
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, for _reap
     for part in options.parts or PARTS:
         scratch = Path(tempfile.mkdtemp(dir=options.scratch))
         try:

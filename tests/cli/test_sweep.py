@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import functools
 import json
 import multiprocessing
@@ -111,6 +112,7 @@ def test_processes_of_this_machine_make_the_runs_of_mlp_train(mlp, data, trained
 
 
 def test_files_come_back_from_workers_that_do_not_see_the_directory(sweep, trained, monkeypatch):
+    monkeypatch.setattr(policy, "SECONDS_OF_A_TASK", 0)  # as long runs are made, which elsewhere are saved on the way
     wrote, came = [], {}
     monkeypatch.setattr(job, "sees", lambda common: False)
     monkeypatch.setattr(
@@ -191,6 +193,21 @@ def test_a_run_that_ends_its_task_does_not_end_the_others_in_it(sweep, monkeypat
     }
 
 
+def test_every_setting_is_run_with_one_seed_before_any_with_the_next(sweep, monkeypatch):
+    submitted = []
+    submit = cluster.Cluster.submit
+    monkeypatch.setattr(
+        cluster.Cluster, "submit", lambda self, jobs, *args: submitted.extend(jobs) or submit(self, jobs, *args)
+    )
+    monkeypatch.setattr(policy, "_together", lambda *args: 6)  # in a task their order is kept
+    made = []
+    train = job._train
+    monkeypatch.setattr(job, "_train", lambda job, *args: made.append(job.name) or train(job, *args))
+    sweep("--out", "out", seeds=3)
+    assert [job.config.seed for job in submitted] == [0, 0, 1, 1, 2, 2]
+    assert made == [job.name for job in submitted]
+
+
 def test_how_many_runs_a_task_has_follows_from_their_time():
     assert policy._together(500, 2, 0.01) == job.MOST_TOGETHER
     assert policy._together(500, 2, 0.25) == 4
@@ -253,6 +270,8 @@ def test_a_killed_run_of_a_sweep_continues_from_its_last_checkpoint(sweep, mlp, 
 def test_a_setting_that_is_clearly_behind_is_given_up_if_asked(mlp, data, in_process, monkeypatch):
     monkeypatch.setattr(policy, "SECONDS_BETWEEN_TABLES", 0)
     rates = ("--set", "training.learning_rate=0.3,1e-9")
+    assert mlp("sweep", BASE, "--data", data, *SMALL, *rates, "--seeds", 5, "--out", "not-asked").code == 0
+    assert {row["state"] for row in rows("not-asked")} == {"finished"}
     result = mlp("sweep", BASE, "--data", data, *SMALL, *rates, "--seeds", 20, "--jobs", 1, "--give-up", "--out", "out")
     assert result.code == 0
     given_up = [row for row in rows("out") if row["state"] == "given up"]
@@ -376,6 +395,15 @@ def test_a_worker_of_another_version_is_refused_by_name(sweep, monkeypatch, plac
     assert result.code == 2
     (line,) = [line for line in result.err.splitlines() if line.startswith("mlp:")]
     assert all(word in line for word in ("worker inproc://", "numpy", " 1.0", "runs would differ"))
+
+
+def test_a_worker_with_other_data_is_refused_by_name(sweep, monkeypatch):
+    load = job._load
+    monkeypatch.setattr(
+        job, "_load", lambda *args: dataclasses.replace(load(*args), sha256={"images": "", "labels": ""})
+    )
+    result = sweep("--out", "out")
+    assert (result.code, "worker inproc://" in result.err, "has other data in" in result.err) == (2, True, True)
 
 
 def test_without_dask_it_says_what_to_install(mlp, monkeypatch):
