@@ -214,3 +214,14 @@ def test_what_is_half_as_long_as_a_digit_and_beside_it_is_another(length, is_dig
     page[60 : 60 + length, 200:212] = 20
     with pytest.raises(ImageError, match="2") if is_digit else contextlib.nullcontext():
         prepare(Page(page))
+
+
+@pytest.mark.parametrize(("crumbs", "is_digit"), [(8, True), (20, False)])
+def test_a_broken_digit_has_a_limited_number_of_pieces(crumbs, is_digit):
+    page = np.full((400, 300), 240, np.uint8)
+    page[20:380, 100:130] = 20
+    for i in range(crumbs):
+        top, left = 20 + i % 8 * 40, 140 + i // 8 * 40
+        page[top : top + 32, left : left + 20] = 20
+    with contextlib.nullcontext() if is_digit else pytest.raises(ImageError):
+        prepare(Page(page))

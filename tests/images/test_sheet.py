@@ -199,8 +199,15 @@ def test_a_sheet_is_cut_off_where_enough_of_its_outline_is_the_border(share, is_
     assert _is_open(corners, (480, 640)) == is_open
 
 
-@pytest.mark.parametrize(("side", "is_sheet"), [(40, False), (100, True)])
+@pytest.mark.parametrize(("side", "is_sheet"), [(60, False), (100, True)])
 def test_in_a_picture_of_a_few_pixels_there_are_no_sheets(side, is_sheet):
     photo = np.full((side, side), 90, np.uint8)
     photo[side // 6 : -side // 6, side // 6 : -side // 6] = 230
     assert bool(found(photo)) == is_sheet
+
+
+@pytest.mark.parametrize(("length", "is_sheet"), [(12, False), (26, True)])
+def test_a_sheet_is_looked_at_for_a_digit_of_a_tenth_of_its_side(length, is_sheet):
+    photo = scene(SQUARE)
+    photo[150 : 150 + length, 196:201] = 30
+    assert ("sheet found" in find_marks(Page(photo)).actions) == is_sheet

@@ -1,0 +1,188 @@
+"""Thresholds of the preparation, halved or doubled one at a time: each turns the named test red."""
+
+import importlib
+
+import pytest
+
+PLANTED = [
+    ("ink.BORDER", 0.5, "test_sheet.test_an_edge_with_digits_beyond_it_is_a_shadow", {}),
+    (
+        "ink.BORDER",
+        2,
+        "test_digits.test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole",
+        {"corners": [(4, 0), (23, 0), (23, 27), (4, 27)]},
+    ),
+    ("ink.LEAST_CONTRAST", 0.5, "test_ink.test_ink_needs_a_contrast", {"contrast": 16, "is_blank": True}),
+    ("ink.LEAST_CONTRAST", 2, "test_ink.test_ink_needs_a_contrast", {"contrast": 34, "is_blank": False}),
+    (
+        "ink.LUMINOUS",
+        0.5,
+        "test_ink.test_luminance_is_good_enough_with_four_tenths_of_what_colour_has",
+        {"ink": (220, 135, 120), "share": 0.33},
+    ),
+    (
+        "ink.LUMINOUS",
+        2,
+        "test_ink.test_luminance_is_good_enough_with_four_tenths_of_what_colour_has",
+        {"ink": (220, 160, 120), "share": 0.55},
+    ),
+    ("ink.NOISE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.PAPER_SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.PLATEAU", 2, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.WINDOWS", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("sheet.ALL_AROUND", 0.5, "test_sheet.test_a_step_on_three_sides_makes_no_sheet", {}),
+    (
+        "sheet.ALL_AROUND",
+        2,
+        "test_sheet.test_in_a_picture_of_a_few_pixels_there_are_no_sheets",
+        {"side": 100, "is_sheet": True},
+    ),
+    ("sheet.AWAY", 0.5, "test_sheet.test_a_line_around_a_digit_is_not_a_sheet", {}),
+    (
+        "sheet.EDGE",
+        2,
+        "test_sheet.test_the_corners_of_a_sheet_are_found",
+        {"inside": 230, "outside": 210, "corners": [(120, 50), (300, 70), (280, 250), (100, 230)]},
+    ),
+    (
+        "sheet.LARGEST",
+        0.5,
+        "test_sheet.test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow",
+        {"box": (0, 0, 200, 300), "is_lit": True},
+    ),
+    (
+        "sheet.LEAST_SIDE",
+        0.5,
+        "test_sheet.test_in_a_picture_of_a_few_pixels_there_are_no_sheets",
+        {"side": 60, "is_sheet": False},
+    ),
+    (
+        "sheet.LEAST_SIDE",
+        2,
+        "test_sheet.test_in_a_picture_of_a_few_pixels_there_are_no_sheets",
+        {"side": 100, "is_sheet": True},
+    ),
+    (
+        "sheet.LEAST_STEP",
+        0.5,
+        "test_sheet.test_a_clear_step_in_level_makes_a_sheet_and_a_small_one_does_not",
+        {"step": 6},
+    ),
+    ("sheet.LEVELS", 0.5, "test_sheet.test_a_small_patch_is_not_a_sheet", {}),
+    (
+        "sheet.OWN",
+        0.5,
+        "test_sheet.test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow",
+        {"box": (0, 0, 200, 300), "is_lit": True},
+    ),
+    (
+        "sheet.OWN",
+        2,
+        "test_sheet.test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow",
+        {"box": (0, 40, 250, 250), "is_lit": False},
+    ),
+    ("sheet.SIDE", 0.5, "test_sheet.test_a_step_on_three_sides_makes_no_sheet", {}),
+    ("sheet.SIDE", 2, "test_sheet.test_a_line_around_a_digit_is_not_a_sheet", {}),
+    ("sheet.SMALLEST", 2, "test_sheet.test_a_small_patch_is_not_a_sheet", {}),
+    (
+        "sheet.SOLID",
+        0.5,
+        "test_sheet.test_a_sheet_may_have_a_dent_but_is_no_horseshoe",
+        {"deep": 160, "is_sheet": False},
+    ),
+    (
+        "sheet.SOLID",
+        2,
+        "test_sheet.test_in_a_picture_of_a_few_pixels_there_are_no_sheets",
+        {"side": 100, "is_sheet": True},
+    ),
+    (
+        "sheet.SQUARE",
+        0.5,
+        "test_sheet.test_sides_at_right_angles_say_how_a_sheet_that_is_cut_off_lies",
+        {"lean": 20, "turn": 0},
+    ),
+    (
+        "sheet.SQUARE",
+        2,
+        "test_sheet.test_sides_at_right_angles_say_how_a_sheet_that_is_cut_off_lies",
+        {"lean": 0, "turn": 20},
+    ),
+    (
+        "sheet.TOUCH",
+        0.5,
+        "test_sheet.test_a_sheet_is_cut_off_where_enough_of_its_outline_is_the_border",
+        {"share": 0.03, "is_open": False},
+    ),
+    (
+        "sheet.TOUCH",
+        2,
+        "test_sheet.test_a_sheet_is_cut_off_where_enough_of_its_outline_is_the_border",
+        {"share": 0.06, "is_open": True},
+    ),
+    (
+        "single.ANOTHER",
+        0.5,
+        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        {"length": 50, "is_digit": False},
+    ),
+    (
+        "single.ANOTHER",
+        2,
+        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        {"length": 70, "is_digit": True},
+    ),
+    ("single.DUST", 0.5, "test_digits.test_fragments_are_near_and_large_enough", {}),
+    ("single.DUST", 2, "test_digits.test_what_is_thicker_than_the_digit_is_no_fragment_of_it", {}),
+    ("single.FAR", 0.5, "test_digits.test_a_large_fragment_may_lie_farther_below", {"distance": 50, "bottom": 250}),
+    ("single.FAR", 2, "test_digits.test_a_large_fragment_may_lie_farther_below", {"distance": 90, "bottom": 160}),
+    (
+        "single.LEAST_SIDE",
+        0.5,
+        "test_sheet.test_a_sheet_is_looked_at_for_a_digit_of_a_tenth_of_its_side",
+        {"length": 12, "is_sheet": False},
+    ),
+    (
+        "single.LEAST_SIDE",
+        2,
+        "test_sheet.test_a_sheet_is_looked_at_for_a_digit_of_a_tenth_of_its_side",
+        {"length": 26, "is_sheet": True},
+    ),
+    (
+        "single.MOST_PIECES",
+        0.5,
+        "test_digits.test_a_broken_digit_has_a_limited_number_of_pieces",
+        {"crumbs": 8, "is_digit": True},
+    ),
+    (
+        "single.MOST_PIECES",
+        2,
+        "test_digits.test_a_broken_digit_has_a_limited_number_of_pieces",
+        {"crumbs": 20, "is_digit": False},
+    ),
+    ("single.NEAR", 0.5, "test_digits.test_fragments_are_near_and_large_enough", {}),
+    (
+        "single.NEAR",
+        2,
+        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        {"length": 70, "is_digit": True},
+    ),
+    ("single.THICKER", 0.5, "test_digits.test_a_large_fragment_may_lie_farther_below", {"distance": 50, "bottom": 250}),
+    ("single.THICKER", 2, "test_digits.test_what_is_thicker_than_the_digit_is_no_fragment_of_it", {}),
+    ("single.UNDER", 0.5, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
+    ("single.UNDER", 2, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "factor", "test", "arguments"), PLANTED, ids=[f"{t} × {f}" for t, f, *_ in PLANTED]
+)
+def test_a_changed_threshold_turns_its_test_red(threshold, factor, test, arguments, monkeypatch):
+    room, name = threshold.split(".")
+    module = importlib.import_module(f"mlp_cli.images.{room}")
+    value = getattr(module, name)
+    changed = tuple(v * factor for v in value) if isinstance(value, tuple) else type(value)(value * factor)
+    monkeypatch.setattr(module, name, changed)
+    file, function = test.split(".")
+    with pytest.raises((Exception, pytest.fail.Exception)):
+        getattr(importlib.import_module(file), function)(**arguments)
