@@ -237,11 +237,11 @@ def _row_of(box: Boxes, boxes: Boxes, rows: list[list[int]], height: float) -> i
     best, row_of = BESIDE * height, None
     for number, row in enumerate(rows):
         its = boxes[row]
-        gap = np.maximum(0, np.maximum(box[0] - its[:, 2], its[:, 0] - box[2]))
-        i = int(gap.argmin())
-        outside = max(its[i, 1] - box[3], box[1] - its[i, 3])
-        if gap[i] <= best and outside <= OUTSIDE * height:
-            best, row_of = gap[i], number
+        gap = np.maximum(0.0, np.maximum(box[0] - its[:, 2], its[:, 0] - box[2]))
+        outside = np.maximum(its[:, 1] - box[3], box[1] - its[:, 3])
+        nearest = gap[outside <= OUTSIDE * height].min(initial=np.inf)  # a point after a 3 may be nearer to a low 5
+        if nearest <= best:
+            best, row_of = nearest, number
     return row_of
 
 

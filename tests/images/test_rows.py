@@ -257,6 +257,14 @@ def test_what_is_above_a_digit_belongs_to_it_if_it_is_near(gap, top):
     assert first.box[1] == pytest.approx(top, abs=7)
 
 
+def test_a_point_stands_in_a_row_by_either_of_its_neighbours():
+    page = sheet()
+    ring(page, 130)
+    ring(page, 290, 120, radius=36)  # its foot is 34 pixels higher
+    cv2.circle(page, (225, 192), 6, 40, -1)
+    assert rows(page) == ["d.d"]
+
+
 def test_a_point_has_a_least_size_whatever_the_pen():
     page = sheet()
     for x in (130, 300):
