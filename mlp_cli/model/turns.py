@@ -23,13 +23,13 @@ def surest(page: Page, read: Callable[[Page], Rows]) -> Rows:
     least = max(SURE, _sureness(best) + MARGIN)
     if least > 1:
         return best
-    runs_down = _run_along(best, 1)
-    for quarters in (1, 3, 2):
+    quarters_to_try = [1, 3] * _run_along(best, 1) + [2] * (sum(map(len, best)) >= MANY)
+    for quarters in quarters_to_try:
         try:
             rows = read(Page(np.ascontiguousarray(np.rot90(page.pixels, quarters)), page.scale))
         except ImageError:
             continue
-        may_be = sum(map(len, rows)) >= MANY if quarters == 2 else runs_down and _run_along(rows, 0)
+        may_be = quarters == 2 or _run_along(rows, 0)
         if may_be and _sureness(rows) >= least:
             best, least = [[_turned_back(stretch, page, quarters) for stretch in row] for row in rows], _sureness(rows)
     return best
