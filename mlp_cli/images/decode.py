@@ -28,7 +28,7 @@ LARGE = 1200  # pixels; longer pictures are reduced while they are decoded, but 
 # A page of 600 dots per inch has 35 megapixels, a photo up to 200; a JPEG file is reduced as it is decoded.
 MOST_BYTES = 320_000_000  # of an unpacked picture
 LONGEST = 65_535  # pixels of a side, as in JPEG
-MOST_PIXELS = 400_000_000  # of all pages of a file
+MOST_PIXELS, MOST_PAGES = 400_000_000, 2000  # of a file, all pages together; a page takes a millisecond at least
 # What decoding takes for each pixel: 4 bytes, unless it is one of these modes, or the decoder has copies of its own.
 BYTES_OF_MODE = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 BYTES_OF_FORMAT = {"WEBP": 12, "AVIF": 12, "HEIF": 12}
@@ -83,8 +83,8 @@ def decode_all(file: File) -> Iterator[Page]:
                 if number:
                     _quietly(picture.seek, number)
                 left -= picture.width * picture.height
-                if left < 0:
-                    most = f"{MOST_PIXELS / 1e6:.0f} megapixels"
+                if left < 0 or number == MOST_PAGES:
+                    most = f"{MOST_PAGES} pages and {MOST_PIXELS / 1e6:.0f} megapixels"
                     raise ImageError(f"pages from here on are not read; those of a file may have at most {most}")
                 yield _quietly(_page, picture)
     except UnidentifiedImageError:

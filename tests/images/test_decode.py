@@ -333,3 +333,14 @@ def test_a_picture_is_limited_by_its_bytes_in_memory(monkeypatch, mode, kind, me
     monkeypatch.setattr("PIL.Image.Image.size", (megapixels * 1000 + 1000, 1000), raising=False)
     with pytest.raises(ImageError, match=rf"at most {megapixels} megapixels"):
         decode(file)
+
+
+def test_a_file_of_thousands_of_pages_ends_with_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlp_cli.images.decode.MOST_PAGES", 3)
+    pages = [Image.new("L", (30, 30), 255) for _ in range(5)]
+    pages[0].save(tmp_path / "many.tif", save_all=True, append_images=pages[1:])
+    read = decode_all(tmp_path / "many.tif")
+    for _ in range(3):
+        next(read)
+    with pytest.raises(ImageError, match="^pages from here on are not read; .* at most 3 pages and 400 megapixels$"):
+        next(read)
