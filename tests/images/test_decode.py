@@ -342,5 +342,5 @@ def test_a_file_of_thousands_of_pages_ends_with_one_line(tmp_path, monkeypatch):
     read = decode_all(tmp_path / "many.tif")
     for _ in range(3):
         next(read)
-    with pytest.raises(ImageError, match="^pages from here on are not read; .* at most 3 pages and 400 megapixels$"):
+    with pytest.raises(ImageError, match=r"^pages from here on are not read; .* at most 3 pages and 400 megapixels$"):
         next(read)
