@@ -1,8 +1,13 @@
 """Colours and bars are for terminals that have them, in every command alike."""
 
+import functools
+
 import pytest
 from PIL import Image
 from samples import BASE, quietly
+from tqdm import tqdm
+
+from mlp_cli.cli import progress
 
 COLOURED = {  # command: what only a coloured answer of it has
     "eval": b"\x1b[48;5;",
@@ -51,6 +56,7 @@ def test_a_pipe_gets_no_colours(commands, mlp, name):
 @pytest.mark.parametrize(("term", "has_bar"), [("xterm", True), ("dumb", False)])
 def test_a_terminal_gets_a_bar_and_a_dumb_one_a_line_per_epoch(commands, on_a_terminal, monkeypatch, term, has_bar):
     monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(progress, "tqdm", functools.partial(tqdm, mininterval=0))  # the run is over in 0.1 s
     shown = on_a_terminal(*commands["train"], stream="stderr")
     speed, time_left = b"img/s" in shown, b"<0" in shown
     assert speed == time_left == (b"\r" in shown.replace(b"\r\n", b"\n")) == has_bar
