@@ -159,7 +159,7 @@ def threads(rounds, folder):
             rows.append([name, n, f"{seconds[0]:.2f}", *(f"{s:.2f}, ×{s / seconds[0]:.2f}" for s in seconds[1:])])
         for worker in workers:
             worker.close()
-        shutil.rmtree(folder / "other")
+        shutil.rmtree(folder / "other", ignore_errors=True)  # it may not have got as far
     columns = ["epoch", "threads", "idle", "one core busy", "`mlp train accurate` beside it"]
     print_table("Seconds per epoch, and how many times those of the idle machine", columns, rows)
 
