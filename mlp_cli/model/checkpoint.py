@@ -48,9 +48,7 @@ class Progress(msgspec.Struct, kw_only=True):
     best_epoch: Annotated[int, Meta(ge=0)] = 0  # of the best validation accuracy; the latest, if tied
     best_accuracy: float = 0.0
     improved_epoch: Annotated[int, Meta(ge=0)] = 0  # of the last improvement, for patience
-    epoch_step: Annotated[int, Meta(ge=0)] | None = (
-        None  # steps finished when this epoch began; None in older checkpoints
-    )
+    epoch_step: Annotated[int, Meta(ge=0)] | None = None  # steps before this epoch; None in older checkpoints
     records_sha256: str = ""  # of the rows of metrics.csv; "" in older checkpoints
     batches_rng: dict[str, Any]
     dropout_rng: dict[str, Any]
@@ -162,9 +160,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: has a tensor type that numpy cannot represent ({error})") from None
     metadata = _parse(path, strings)
-    if (
-        "average" in tensors and "parameters" not in tensors
-    ):  # in earlier versions W1, b1, … were the parameters in training
+    # In earlier versions W1, b1, … were the parameters in training.
+    if "average" in tensors and "parameters" not in tensors:
         raise ModelError(f"{path}: was written by an earlier mlp; only its best.safetensors can be used")
     sizes = [metadata.image_shape[0] * metadata.image_shape[1], *metadata.config.network.hidden, len(metadata.classes)]
     try:

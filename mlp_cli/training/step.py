@@ -51,7 +51,7 @@ class BatchGradient:
         self._buffers, self._of_teacher = network.buffers(m), targets.buffers(m)
         self._rooms = [minibatches.room(), minibatches.room()]  # for the inputs at hand, and for those made meanwhile
         self._made: tuple[Part | None, Callable[[], NDArray[np.float32]]] = None, lambda: np.empty(0, np.float32)
-        self._views: dict[int, tuple[MLP, Parameters, Parameters]] = {}
+        self._views: dict[tuple[int, bool], tuple[MLP, Parameters, Parameters]] = {}
 
     def __call__(self, parts: list[Part], dropout: Dropout | None = None, upcoming: Part | None = None) -> Outcome:
         """`upcoming` is the part after these, whose inputs a free thread makes meanwhile."""
@@ -98,8 +98,8 @@ class BatchGradient:
     def _view(self, k: int, number: int) -> tuple[MLP, Parameters, Parameters]:
         """For the first k inputs of part `number`: the network, where its gradients go, and these without the rows of
         blank pixels. Kept, since making them takes as long as a small product."""
-        key = k if number == 0 else -k
+        key = k, number > 0
         if key not in self._views:
-            whole = self.gradients if number == 0 else self._of_part
+            whole = self._of_part if number > 0 else self.gradients
             self._views[key] = self.network.on_first(k), whole, whole.on_first(k)
         return self._views[key]
