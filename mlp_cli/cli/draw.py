@@ -12,7 +12,11 @@ from mlp_cli.cli.export import check_new, write_new
 
 @click.command("draw")
 @click.option(
-    "--model", default="mnist", show_default=True, metavar="MODEL", help="mnist, large, latest, a run or a checkpoint."
+    "--model",
+    default="mnist",
+    show_default=True,
+    metavar="MODEL",
+    help="mnist, large, latest (the newest run that has finished an epoch), a run or a checkpoint.",
 )
 @click.option("--out", type=click.Path(), metavar="FILE", help="Write the page to FILE instead of opening it.")
 def command(model: str, out: str | None) -> None:
@@ -45,7 +49,7 @@ def command(model: str, out: str | None) -> None:
     write_new(path, content)
     tell(str(path))
     if _open(path.as_uri()):
-        note("opened in the browser; if it stays blank, run: mlp draw --out draw.html, and open that file")
+        note("opened in the browser; if the page stays blank, run mlp draw --out draw.html and open that file")
     else:
         note("no browser found; open this file in one")
 

@@ -37,11 +37,12 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train", "all"]),
-    help="Part of the data; validation and train are those of the model's own run, all is for pictures. "
-    "[default: test; for pictures without a test part that the model has not trained on, all]",
+    help="Part of the data to measure. validation and train are the images that the model's own run held out and "
+    "trained on; all is every labelled picture. [default: test, or all for pictures that have no test part and "
+    "that the model was not trained on]",
 )
 @click.option("--by", metavar="COLUMN", help="Break accuracy down by this column of the CSV file. [default: by folder]")
-@click.option("--errors", type=click.Path(), metavar="DIR", help="Save the misread images in a new folder DIR.")
+@click.option("--errors", type=click.Path(), metavar="DIR", help="Save the misread images in a new directory DIR.")
 @click.option("--predictions", type=click.Path(), metavar="FILE", help="Write all answers to a new CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option(
@@ -61,7 +62,8 @@ def command(
     """Measure a network on the test set, or on labelled pictures.
 
     MODEL is a run directory (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the
-    newest run under runs/ that has finished an epoch. The default is latest, or mnist if there is no run.
+    newest run under runs/ that has finished an epoch. The default is latest, or mnist if there is no such
+    run.
 
     \b
     mlp eval

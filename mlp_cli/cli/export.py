@@ -22,8 +22,8 @@ def command(arguments: tuple[str, ...]) -> None:
     """Write a model for use elsewhere: as ONNX or as a web page.
 
     FILE.onnx is for onnxruntime and other ONNX runtimes; FILE.html is the page of mlp draw. MODEL is a run directory
-    (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the newest run. The default is
-    latest, or mnist if there is no run.
+    (its best checkpoint), a checkpoint, a bundled model (mnist or large), or latest: the newest run under runs/ that
+    has finished an epoch. The default is latest, or mnist if there is no such run.
 
     \b
     mlp export digits.onnx

@@ -32,7 +32,7 @@ PIXELS, CLASSES = 784, 10  # of MNIST: a configuration leaves them to the data
 def command(config: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
     """Check every formula of the derivation by central differences.
 
-    Each formula of docs/derivation.md is checked alone, then the way they are joined, then whole networks: a small one
+    Each formula of docs/derivation.md is checked alone, then how they are joined, then whole networks: a small one
     entry by entry, and the network of CONFIG along random directions, with every activation, with and without label
     smoothing and dropout. CONFIG is a preset, a TOML file or a run directory, as for mlp train. The exit code is 1 if
     anything is wrong.

@@ -31,7 +31,7 @@ T = TypeVar("T")
     default="mnist",
     show_default=True,
     metavar="MODEL",
-    help="mnist, large, latest (the newest run), a run or a checkpoint.",
+    help="mnist, large, latest (the newest run that has finished an epoch), a run or a checkpoint.",
 )
 @click.option("--split", is_flag=True, help="Read several digits in rows, such as 1354|6194.")
 @click.option("-r", "--recursive", is_flag=True, help="Include folders within folders.")
@@ -42,7 +42,7 @@ T = TypeVar("T")
     help="Refuse answers below confidence P, such as 0.9; 0 answers everything. [default: the model's own]",
 )
 @click.option(
-    "--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits of each picture."
+    "--top", type=click.IntRange(1), default=1, metavar="K", help="Print the K most likely digits for each picture."
 )
 @click.option(
     "--invert",
@@ -53,7 +53,10 @@ T = TypeVar("T")
 )
 @click.option("--show", is_flag=True, help="Draw the picture, what the network saw, and its probabilities.")
 @click.option(
-    "--save-prepared", type=click.Path(), metavar="DIR", help="Save what the network saw as PNG files in a new DIR."
+    "--save-prepared",
+    type=click.Path(),
+    metavar="DIR",
+    help="Save what the network saw, as PNG files in a new directory DIR.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
@@ -73,8 +76,8 @@ def command(
     """Read the digits in pictures: scans, photos, drawings.
 
     IMAGE is a picture file, a folder of pictures, or - for standard input. Prints one line per picture: path, digit and
-    confidence, separated by tabs. Without an answer the last two are -, and stderr has the reason. With --split, ?
-    stands for a mark that is not a digit. The second page of a TIFF is path#2.
+    confidence, separated by tabs. If there is no answer, the last two are - and standard error gives the reason. With
+    --split, ? stands for a mark that is not a digit. The second page of a TIFF is path#2.
 
     \b
     mlp predict photo.jpg scans/ --show

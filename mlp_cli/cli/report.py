@@ -13,13 +13,16 @@ FILE = "report.html"
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
 @click.option(
-    "--data", type=click.Path(), metavar="DIR", help="Four IDX files to measure on. [default: the data trained on]"
+    "--data",
+    type=click.Path(),
+    metavar="DIR",
+    help="Data to measure on, as for mlp eval. [default: the data of each run]",
 )
 @click.option(
     "--out",
     type=click.Path(),
     metavar="FILE",
-    help="The page to write. [default: report.html, for one run in its directory]",
+    help="The page to write. [default: report.html, in the run's directory, or here for several runs]",
 )
 def command(runs: tuple[str, ...], data: str | None, out: str | None) -> None:
     """Write a page about a run, several runs, or a sweep.

@@ -22,16 +22,16 @@ ORDERS = ["name", "started", "validation", "epochs", "seconds"]
     type=click.Choice(ORDERS),
     default="name",
     show_default=True,
-    help="Newest, most accurate, most epochs or fewest seconds first.",
+    help="By name, or newest, most accurate, most epochs or fewest seconds first.",
 )
 @click.option("--test", is_flag=True, help="Also measure each run on its test set, as mlp eval does.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
 def command(directory: str | None, order: str, test: bool, as_json: bool) -> None:
     """List the runs in a directory.
 
-    The default DIR is runs/. Accuracies are those of the best epoch by validation. The test set is opened only with
-    --test, and never used for sorting: if you choose a run by test accuracy, that figure no longer predicts performance
-    on new images.
+    The default DIR is runs/. Accuracies are those of the epoch with the best validation accuracy. The test set is
+    opened only with --test, and never used for sorting: if you choose a run by test accuracy, that figure no longer
+    predicts performance on new images.
 
     \b
     mlp runs

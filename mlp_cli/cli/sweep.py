@@ -30,7 +30,7 @@ SHORTEST_LABEL = 12  # letters of a setting's label that stay on a narrow termin
     metavar="KEY=V1,V2,…",
     help="Try each of these values of a key. Repeatable: all combinations are run.",
 )
-@click.option("--seeds", metavar="N | A-B", help="Seeds of each setting: 0 to N-1, or A to B. [default: 3]")
+@click.option("--seeds", metavar="N | A-B", help="Seeds for each setting: 0 to N-1, or A to B. [default: 3]")
 @click.option("--data", multiple=True, metavar="DIR", help="Data to train on, as for mlp train. [default: mnist]")
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at a time. [default: one per core]")
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of a Dask scheduler, such as tcp://host:8786.")
@@ -38,7 +38,7 @@ SHORTEST_LABEL = 12  # letters of a setting's label that stay on a narrow termin
 @click.option("--give-up", is_flag=True, help="Skip the remaining seeds of settings that are clearly behind the best.")
 @click.option("--test", is_flag=True, help="Also measure each run on the test set. Never used for ranking.")
 @click.option("--out", type=click.Path(), metavar="DIR", help="New directory for the sweep. [default: sweeps/001, …]")
-@click.option("--resume", type=click.Path(), metavar="DIR", help="Run what is still missing in a sweep.")
+@click.option("--resume", type=click.Path(), metavar="DIR", help="Run what this sweep still lacks.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

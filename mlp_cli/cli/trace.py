@@ -37,7 +37,8 @@ MOST_LABELS, MOST_TERMS = 10, 4  # of a batch that are shown
 @click.option(
     "--model",
     type=click.Path(),
-    help="Run directory, checkpoint, mnist, large, or latest: the newest run. [default: mnist]",
+    metavar="MODEL",
+    help="mnist, large, latest (the newest run that has finished an epoch), a run or a checkpoint. [default: mnist]",
 )
 @click.option(
     "--data",
@@ -87,7 +88,7 @@ def command(
     if image is not None and label is None:
         raise click.UsageError("Give the true class of the IMAGE with --label; the gradients depend on it.")
     if data is not None and not from_data:
-        raise click.UsageError("--data can only be used with --index or --batch.")
+        raise click.UsageError("--data is for --index and --batch.")
     if is_example and model is not None:
         raise click.UsageError("--example has its own network; it cannot be combined with --model.")
     limit_threads()
@@ -144,7 +145,7 @@ def _class_number(label: str, classes: tuple[str, ...]) -> int:
         return classes.index(label)
     if label.isdecimal() and int(label) < len(classes):
         return int(label)
-    raise click.UsageError(f"--label {label}: is not a class of the model; its classes are {', '.join(classes)}.")
+    raise click.UsageError(f"--label {label}: not a class of the model; its classes are {', '.join(classes)}.")
 
 
 def _test_images(

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     help="Change a key, such as training.batch_size=64. Repeatable.",
 )
 @click.option("--epochs", type=int, metavar="N", help="Passes over the training images.")
-@click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.")
+@click.option("--seed", type=int, metavar="N", help="Seed for all random numbers.")
 @click.option(
     "--data",
     multiple=True,
     metavar="DIR",
-    help="Data to train on: four IDX files, a folder of pictures per class, or a CSV file (file,label). If "
-    "repeated, all are mixed equally, or by a share such as mine=0.3. [default: mnist]",
+    help="Data to train on: four IDX files, a folder of pictures per class, or a CSV file (file,label). "
+    "Repeat to mix several, equally or by shares such as mine=0.3. [default: mnist]",
 )
-@click.option("--init", type=click.Path(), metavar="MODEL", help="Start from the network of this model.")
+@click.option("--init", type=click.Path(), metavar="MODEL", help="Start from the weights of this model.")
 @click.option(
     "--threads",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of threads; results do not depend on it. [default: one per core]",
+    help="Threads to use; the result does not depend on their number. [default: one per core]",
 )
 @click.option("--out", type=click.Path(), metavar="DIR", help="New directory for the run. [default: runs/001, …]")
 @click.option("--resume", type=click.Path(), metavar="RUN", help="Continue a stopped run, or extend a finished one.")
@@ -55,8 +55,8 @@ def command(
 ) -> None:
     """Train a network on MNIST, or on your own labelled pictures.
 
-    CONFIG is a preset (plain, quick, default, accurate, best, large), a TOML file, or a run directory, which stands for
-    its configuration. The default is the preset default.
+    CONFIG is a preset (plain, quick, default, accurate, best, large), a TOML file, or a run directory, whose
+    configuration is used again. If you give no CONFIG, the preset default is used.
 
     \b
     mlp train quick

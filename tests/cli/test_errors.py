@@ -51,7 +51,7 @@ def assert_one_line(result, code, *parts):
         (["trace", "x.png", "--index", "1"], ["Give one of: an IMAGE", "--index"]),
         (["trace", "x.png"], ["--label"]),
         (["trace", "--index", "1", "--label", "3"], ["--label is for an IMAGE"]),
-        (["trace", "x.png", "--label", "3", "--data", "data"], ["--data can only be used with --index"]),
+        (["trace", "x.png", "--label", "3", "--data", "data"], ["--data is for --index and --batch"]),
         (["trace", "x.png", "--label", "10"], ["--label 10", "not a class", "0, 1, 2"]),
         (["trace", "x.png", "--label", "-1"], ["--label -1", "not a class"]),
         (["trace", "x.png", "--label", "seven"], ["--label seven", "not a class"]),
