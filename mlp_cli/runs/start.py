@@ -185,7 +185,7 @@ def _split(
 ) -> Data:
     strokes, nondigits = config.augmentation.strokes, config.training.nondigits
     if tell and (strokes or nondigits):
-        kinds = " and ".join(["redrawn digits"] * bool(strokes) + ["pictures of no digit"] * bool(nondigits))
+        kinds = " and ".join(["redrawn digits"] * bool(strokes) + ["non-digits"] * bool(nondigits))
         if has_digits(dataset):
             tell(f"drawing {kinds} for training")
         else:

@@ -144,7 +144,7 @@ def test_slow_preparations_are_announced(mlp, monkeypatch, tmp_path):
     small = ["--data", tmp_path, "--set", "training.validation=9", "--epochs", "0"]
     settings = [*small, "--set", "training.nondigits=0.1", "--set", "augmentation.strokes=0.5"]
     result = mlp("train", "plain", *settings, "--out", "run")
-    assert (result.code, result.err) == (0, "drawing redrawn digits and pictures of no digit for training\n")
+    assert (result.code, result.err) == (0, "drawing redrawn digits and non-digits for training\n")
     assert "drawing" in mlp("train", "--resume", "run", "--epochs", "0").err
     assert "drawing" not in mlp("train", "plain", *settings, "--out", "quiet", "--quiet").err
     assert "drawing" not in mlp("train", "plain", *small, "--out", "plain").err
