@@ -49,8 +49,7 @@ def accuracy_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
     """Accuracies by epoch, on a scale where 90 to 99 % is as far as 99 to 99.9 %."""
     lines = _by_epoch(runs, ("train_accuracy", "val_accuracy"), _nines)
     low, high = _padded(lines)
-    ticks = {_nines(share): f"{100 * share:g}" for share in _accuracies(low, high)}
-    return _plot(_epochs(lines), Axis("accuracy, %", low, high, ticks), lines)
+    return _plot(_epochs(lines), Axis("accuracy, %", low, high, _accuracy_ticks(low, high)), lines)
 
 
 def rate_curves(rates: Mapping[int, tuple[Sequence[float], Sequence[float]]]) -> Element:
@@ -96,9 +95,7 @@ def by_value(key: str, values: Mapping[str, Sequence[float]]) -> Element:
 
 def _accuracy_axis(lines: Sequence[Line]) -> Axis:
     low, high = _padded(lines)
-    return Axis(
-        "validation accuracy, %", low, high, {_nines(share): f"{100 * share:g}" for share in _accuracies(low, high)}
-    )
+    return Axis("validation accuracy, %", low, high, _accuracy_ticks(low, high))
 
 
 def reliability(bins: Bins) -> Element:
@@ -183,14 +180,16 @@ def _loss_ticks(low: float, high: float) -> dict[float, str]:
     return {math.log10(loss): f"{loss:.6g}" for loss in within}
 
 
-def _accuracies(low: float, high: float) -> Sequence[float]:
-    """Round accuracies to label on the axis between two `_nines`, with as many decimals as needed."""
+def _accuracy_ticks(low: float, high: float) -> dict[float, str]:
+    """Round accuracies to label on the axis between two `_nines`, all with as many decimals as one of them needs."""
     within: list[float] = []
     for shares in (ACCURACIES, *(np.arange(0, 1, 0.1**decimals).tolist() for decimals in (1, 2, 3, 4))):
         within = [share for share in shares if low <= _nines(share) <= high]
         if len(within) > 2:
             break
-    return within[:: 1 + len(within) // 10]
+    within = within[:: 1 + len(within) // 10]
+    decimals = max((len(f"{100 * share:.6g}".partition(".")[2]) for share in within), default=0)
+    return {_nines(share): f"{100 * share:.{decimals}f}" for share in within}
 
 
 def _nines(share: float) -> float:

@@ -22,6 +22,8 @@ FACTS = {  # of run.json
     "cpu": "Processor", "platform": "System", "python": "Python", "packages": "Packages", "blas": "BLAS",
     "resumed": "Resumed",
 }  # fmt: skip
+# In place of keys within these facts
+NAMES = {"name": "", "internal_api": "", "num_threads": "threads "}
 
 
 def results(subject: Subject) -> Child:
@@ -263,15 +265,15 @@ def weights(subject: Subject) -> Child:
         )
         for unit in order
     ]
-    order_told = "strongest first" if len(order) == W.shape[1] else f"the {len(order)} strongest of {W.shape[1]:,}"
+    which = "units" if len(order) == W.shape[1] else f"{len(order)} strongest of {W.shape[1]:,} units"
     told = (
-        f"The weights into each unit of the first layer as a picture of {shape[0]} by {shape[1]} pixels, {order_told}: "
-        f"their norms go from {norms[order[0]]:.2f} down to {norms[order[-1]]:.2f}, and all weights lie between "
-        f"{W.min():.2f} and {W.max():.2f}."
+        f"The weights into the {which} of the first layer, each as a picture of {shape[0]} by {shape[1]} pixels, the "
+        f"strongest first. Their norms go from {norms[order[0]]:.2f} down to {norms[order[-1]]:.2f}; all weights lie "
+        f"between {W.min():.2f} and {W.max():.2f}."
     ).replace(" -", " −")
     caption = E(
         "figcaption",
-        f"{told} Ink on orange excites the unit, ink on blue inhibits it; each is scaled by its own largest weight.",
+        f"{told} Ink on orange excites the unit, ink on blue inhibits it; each has a scale of its own.",
     )
     return E("figure", E("div", tiles, class_="tiles weights", role="img", aria_label=told), caption)
 
@@ -301,14 +303,14 @@ def configuration(subject: Subject) -> Child:
     summary, facts = subject.summary, dict(subject.facts)
     changes = ", ".join(f"{key} = {as_text(value)}" for key, value in summary.changes.items())
     told = f"The preset {summary.preset}" + (f", with {changes}." if changes else ".")
-    keys = [[key, as_text(value)] for key, value in flat(subject.config).items()]
+    keys = [[key, as_text(value) or "–"] for key, value in flat(subject.config).items()]
     facts["command"] = shlex.join(map(str, facts["command"]))
     facts |= {
         key: str(facts.get(key) or "").replace("T", " ").replace("+00:00", " UTC") for key in ("started", "ended")
     }
     about = [[name, _fact(facts[key])] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
     tables = [
-        table("Configuration", ["Key", "Value"], keys, class_="words"),
+        table("All keys", ["Key", "Value"], keys, class_="words"),
         table("How it was trained", ["What", "Value"], about, class_="words long"),
     ]
     return [E("p", told), E("div", tables, class_="tables")]
@@ -317,7 +319,7 @@ def configuration(subject: Subject) -> Child:
 def _fact(value: Any) -> list[Child]:
     """A value of run.json as text; a long hash is cut, and shown whole as a tooltip."""
     if isinstance(value, dict):
-        named = [[f"{key} ", _fact(item)] for key, item in value.items() if item is not None]
+        named = [[NAMES.get(key, f"{key} "), _fact(item)] for key, item in value.items() if item is not None]
         return _joined(named)
     if isinstance(value, list):
         return _joined([_fact(item) for item in value])

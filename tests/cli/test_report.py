@@ -223,10 +223,10 @@ def test_hashes_are_cut_and_have_their_whole_as_a_tooltip(page, made):
 
 def test_the_report_says_how_many_units_it_shows(page, train, mlp):
     (told,) = (e["aria-label"] for e in page.all("div", **{"class": "tiles weights"}))
-    assert "8 by 8 pixels, strongest first: " in told
+    assert "into the units of the first layer, each as a picture of 8 by 8 pixels, the strongest first." in told
     train("wide", "--set", "network.hidden=[130]", "--epochs", "1")
     mlp("report", "wide")
-    assert "8 by 8 pixels, the 128 strongest of 130: " in Page("wide/report.html").source
+    assert "into the 128 strongest of 130 units of the first layer" in Page("wide/report.html").source
 
 
 def test_curves_are_described_in_numbers(page, made):
