@@ -1,7 +1,7 @@
 """Makes the pictures of the documents from the real program.
 
-`python docs/make_pictures.py` runs in an editable install with the extra `test` and Debian's chromium and
-chromium-driver; `python docs/make_pictures.py chart` makes the charts alone, without a browser.
+`python docs/make_pictures.py` runs in an editable install with the extra `test` and Debian's chromium, chromium-driver
+and fonts-dejavu-core; `python docs/make_pictures.py chart` makes the charts alone, without a browser.
 
 front-light.png, front-dark.png   the drawing page beside a photo and its answer, for the README
 gallery.png                       what is read, and what is refused, for pictures.md
@@ -37,6 +37,7 @@ CELL = 230  # of the gallery
 TABLES = DOCS.parent / "benchmarks" / "tables.md"  # what benchmarks/compare.py measured
 PLOT = (100, 34, 690, 280)  # left, top, right, bottom of the chart's axes, in 720×340
 LINE = 18  # from one name in the chart to the next
+MONO, SANS = "DejaVuSansMono.ttf", "DejaVuSans.ttf"
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
         rng = np.random.default_rng(8)
-        sheet = pages.page(digits.images[15].reshape(28, 28), rng, ruled=True)
+        sheet = _ruled(pages.page(digits.images[15].reshape(28, 28), rng))
         Image.fromarray(pages.on_desk(sheet, rng, desk=80, share=0.8, tilt=9)).save(photo, quality=90)
         html = Path(folder) / "draw.html"
         subprocess.run([sys.executable, "-m", "mlp_cli", "draw", "--out", html], check=True, capture_output=True)
@@ -68,17 +69,26 @@ def _front(scheme: str, page: Image.Image, photo: Path) -> None:
     picture = Image.open(photo)
     front = Image.new("RGB", (page.width + picture.width + 40, page.height), background)
     front.paste(page, (0, 0))
-    left, top = page.width + 20, (page.height - picture.height) // 2 - 40
+    left, top = page.width + 20, 40
     front.paste(picture, (left, top))
     pen = ImageDraw.Draw(front)
-    pen.text((left, top - 42), "$ mlp predict photo.jpg", faint, ImageFont.load_default(26))
-    pen.text((left, top + picture.height + 14), str(answer.digit), ink, ImageFont.load_default(96))
+    below = top + picture.height
+    pen.text((left, below + 28), "$ mlp predict photo.jpg", faint, ImageFont.truetype(MONO, 24))
+    line = f"photo.jpg   {answer.digit}   {answer.confidence:.4f}"
+    pen.text((left, below + 64), line, ink, ImageFont.truetype(MONO, 24))
     words = ";\n".join(["; ".join(answer.actions[:2]), "; ".join(answer.actions[2:])])
-    pen.text(
-        (left + 90, top + picture.height + 40), f"confidence {answer.confidence:.4f}", ink, ImageFont.load_default(26)
-    )
-    pen.text((left + 90, top + picture.height + 80), words, faint, ImageFont.load_default(22))
+    pen.text((left, below + 116), words, faint, ImageFont.truetype(SANS, 20), spacing=8)
     front.quantize(128).save(DOCS / f"front-{scheme}.png", optimize=True)
+
+
+def _ruled(sheet: np.ndarray) -> np.ndarray:
+    """The sheet with slanting lines, drawn four times as large so that they are smooth."""
+    height, width = sheet.shape
+    lines = Image.new("L", (4 * width, 4 * height))
+    for y in range(30, height, 80):
+        ImageDraw.Draw(lines).line((0, 4 * y, 4 * width, 4 * y + 20), 255, 10)
+    ruled = np.asarray(lines.reduce(4)) / 255
+    return np.uint8(np.minimum(sheet, 235 - 125 * ruled))
 
 
 def _screenshot(scheme: str, html: Path) -> Image.Image:
@@ -120,7 +130,7 @@ def _three() -> list[tuple[float, float]]:
 
 
 def chart(scheme: str) -> bytes:
-    """Test accuracy against seconds from the prompt, as the benchmark's table has them."""
+    """Test accuracy against seconds from the prompt, from the benchmark's table."""
     background, ink, faint = COLOURS[scheme]
     section = TABLES.read_text("utf-8").partition("From the shell prompt to a trained network")[2]
     rows = re.findall(r"^\| \d+ % \| (.*?) \| ([\d.]+) \| .*? \| ([\d.]+)%", section.partition("**")[2], re.MULTILINE)
@@ -149,6 +159,7 @@ def chart(scheme: str) -> bytes:
         E("text", "test accuracy", x=left, y=top - 8, fill=faint, text_anchor="end"),
         E("text", "from the prompt to a trained network", x=right, y=bottom + 44, fill=faint, text_anchor="end"),
     ]
+    halo = {"stroke": background, "stroke_width": 4, "paint_order": "stroke"}  # keeps the grid out of the names
     above = -math.inf  # where the last peer's name stands: names of close points go one below the other
     for name, seconds, accuracy in sorted(points, key=lambda point: y(point[2])):
         is_ours = name.startswith("mlp")
@@ -158,7 +169,7 @@ def chart(scheme: str) -> bytes:
             above = level = max(level, above + LINE)
         marks += [
             E("circle", cx=f"{x(seconds):.1f}", cy=f"{y(accuracy):.1f}", r=6, fill=colour),
-            E("text", name, x=f"{x(seconds) + 11:.1f}", y=f"{level:.1f}", fill=colour if is_ours else ink),
+            E("text", name, x=f"{x(seconds) + 11:.1f}", y=f"{level:.1f}", fill=colour if is_ours else ink, **halo),
         ]
     svg = E("svg", marks, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 720 340", font_family="sans-serif")
     svg.set("font-size", "15")
