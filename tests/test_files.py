@@ -45,7 +45,7 @@ def test_files_have_the_permissions_that_the_umask_leaves(write, tmp_path):
 
 
 @pytest.mark.parametrize("write", [replace_file, create_file])
-def test_a_link_that_lies_in_the_way_of_the_part_is_not_followed(write, tmp_path, monkeypatch):
+def test_a_link_in_the_way_of_the_part_is_not_followed(write, tmp_path, monkeypatch):
     (tmp_path / "victim").write_bytes(b"mine")
     monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 16)  # a name that somebody has guessed
     (tmp_path / ".0000000000000000.mlp-part").symlink_to("victim")
@@ -157,7 +157,7 @@ def test_a_new_folder_replaces_nothing_not_even_an_empty_folder(tmp_path, what):
     assert what != "folder" or names(place) == []
 
 
-def test_folders_have_their_names_when_all_of_them_is_on_the_disk(tmp_path, monkeypatch):
+def test_a_folder_gets_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").write_bytes(b"old")
     seen = []

@@ -55,7 +55,7 @@ def imported(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_what_it_may(path):
+def test_a_folder_imports_only_what_it_may(path):
     room = room_of(path)
     ours, others = ALLOWED[room]
     for name in imported(path):

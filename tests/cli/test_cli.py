@@ -60,7 +60,7 @@ def test_the_configuration_in_the_documents_is_all_keys_with_their_defaults():
     assert tomllib.loads(block[1]) == tomllib.loads(to_toml(Config()))
 
 
-def test_the_map_names_every_room_and_nothing_that_is_not_there():
+def test_the_map_names_every_folder_and_nothing_that_is_not_there():
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"^\| `(?:mlp_cli/)?([a-z_]+)/`", text, re.MULTILINE))
     package = Path(mlp_cli.__file__).parent

@@ -210,7 +210,7 @@ def test_class_names_of_any_kind_stay_within_the_folder_of_errors_and_the_cells_
     assert set(os.listdir("wrong")) == expected
 
 
-def test_columns_stand_below_each_other_in_any_script(named, mlp):
+def test_columns_line_up_in_any_script(named, mlp):
     lines = mlp("eval", "run", "--data", named).out.splitlines()
     start = lines.index("confusion: rows are the truth, columns the answer")
 
@@ -247,7 +247,7 @@ def test_nothing_is_overwritten(trained, mlp, data, option):
 
 
 @pytest.mark.parametrize("option", ["--errors", "--predictions"])
-def test_an_unwritable_place_is_an_error_of_one_line(trained, mlp, data, option):
+def test_an_unwritable_place_is_a_one_line_error(trained, mlp, data, option):
     before = sorted(os.listdir())
     result = mlp("eval", "run", "--data", data, option, "run/config.toml/there")
     assert (result.code, result.out) == (2, "")

@@ -162,7 +162,7 @@ def test_a_report_measures_a_run_on_pictures(mlp, mine, trained):
     assert (result.code, result.out) == (0, "report.html\n")
 
 
-def test_labels_unknown_to_the_model_are_an_error_of_one_line(mlp, digits, tmp_path):
+def test_labels_unknown_to_the_model_are_a_one_line_error(mlp, digits, tmp_path):
     saved(digits[0][0], tmp_path / "animals/cat/x.png")
     result = mlp("eval", "mnist", "--data", "animals")
     problem = "animals/cat/x.png is labelled cat; the classes are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
@@ -236,7 +236,7 @@ def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained, s
         (["--init", "four", "--data", "mnist"], "the bundled MNIST: has images of 28×28 pixels, but .* takes 8×8"),
     ],
 )
-def test_init_with_an_unsuitable_model_is_an_error_of_one_line(mlp, data, train, args, problem, tmp_path):
+def test_init_with_an_unsuitable_model_is_a_one_line_error(mlp, data, train, args, problem, tmp_path):
     shutil.copytree(data, tmp_path / "small")
     train("four", "--epochs", "1")
     result = mlp("train", "quick", *args)

@@ -98,7 +98,7 @@ def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
     assert "mlp: empty: has no readable pictures" in result.err
 
 
-def test_a_folder_of_folders_gets_a_hint_at_r(mlp, model, pictures):
+def test_a_folder_of_folders_gets_a_hint_to_use_r(mlp, model, pictures):
     result = mlp("predict", "--model", model, pictures.parent)
     assert (result.code, result.out) == (1, f"{pictures.parent}\t-\t-\n")
     assert f"mlp: {pictures.parent}: has pictures only in folders inside it; use -r" in result.err
@@ -437,7 +437,7 @@ def test_a_picture_with_a_long_name_in_any_script_has_a_prepared_one(mlp, seven,
         ["--invert", "perhaps"],
     ],
 )
-def test_options_that_do_not_go_together_are_refused(mlp, args):
+def test_options_that_cannot_be_combined_are_refused(mlp, args):
     result = mlp("predict", *args, "--save-prepared", "seen", "x.png")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("mlp: ")

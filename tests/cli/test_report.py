@@ -448,7 +448,7 @@ def test_a_pipe_at_the_place_of_a_report_does_not_block(mlp, run):
         ([], "Missing argument 'RUN...'"),
     ],
 )
-def test_anything_missing_is_an_error_of_one_line(mlp, run, args, part):
+def test_anything_missing_is_a_one_line_error(mlp, run, args, part):
     before = sorted(os.listdir())
     result = mlp("report", *args)
     assert (result.code, result.out) == (2, "")
@@ -458,7 +458,7 @@ def test_anything_missing_is_an_error_of_one_line(mlp, run, args, part):
 
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.csv", "config.toml", "best.safetensors"])
-def test_a_damaged_run_is_one_clear_line(mlp, run, name):
+def test_a_damaged_run_gives_one_clear_line(mlp, run, name):
     Path("run", name).write_bytes(b"{]\x00\xff")
     result = mlp("report", "run")
     assert (result.code, result.out) == (2, "")

@@ -156,7 +156,7 @@ def test_other_data_is_an_error(train, mlp, tmp_path):
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.csv", "last.safetensors", "config.toml"])
 @pytest.mark.parametrize("content", [None, b"", b"{]\x00\xff"], ids=["missing", "empty", "nonsense"])
-def test_a_damaged_run_is_one_clear_line(train, mlp, name, content):
+def test_a_damaged_run_gives_one_clear_line(train, mlp, name, content):
     train("run")
     path = Path("run", name)
     path.unlink() if content is None else path.write_bytes(content)
@@ -246,7 +246,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(train, mlp, monkeypatch):
         (lambda tensors, progress: progress.update(best_epoch=-1), "metadata is damaged"),
     ],
 )
-def test_a_damaged_state_is_one_clear_line(train, mlp, damage, message):
+def test_a_damaged_state_gives_one_clear_line(train, mlp, damage, message):
     train("run")
     path = Path("run/last.safetensors")
     with safetensors.safe_open(path, framework="numpy") as file:
@@ -263,7 +263,7 @@ def test_a_damaged_state_is_one_clear_line(train, mlp, damage, message):
 @pytest.mark.parametrize(
     "change", [{"threads": "1"}, {"threads": 0}, {"resumed": None}, {"data": []}, {"data": {"directory": 5}}]
 )
-def test_a_run_json_with_nonsense_in_it_is_one_clear_line(train, mlp, change):
+def test_a_run_json_with_nonsense_in_it_gives_one_clear_line(train, mlp, change):
     train("run")
     facts = json.loads(Path("run/run.json").read_bytes())
     Path("run/run.json").write_text(json.dumps(facts | change))

@@ -96,7 +96,7 @@ def are_those_of_train(directory, trained):
     )
 
 
-def test_processes_of_this_machine_make_the_runs_of_mlp_train(mlp, data, trained):
+def test_workers_on_this_machine_make_the_same_runs_as_mlp_train(mlp, data, trained):
     result = mlp("sweep", BASE, "--data", data, *SMALL, *RATES, "--seeds", 3, "--jobs", 2, "--test")
     assert (result.code, "2 settings × 3 seeds = 6 runs" in result.err) == (0, True)
     assert are_those_of_train("sweeps/001", trained)
@@ -145,7 +145,7 @@ def test_a_run_that_diverges_is_a_row(mlp, data, in_process):
     assert table("out") == before
 
 
-def test_a_run_that_fails_is_a_row_and_is_made_again(sweep, monkeypatch, mlp, trained):
+def test_a_run_that_fails_is_a_row_and_is_started_again(sweep, monkeypatch, mlp, trained):
     begin = job.start.begin
 
     def fail(config, *args, **options):
@@ -163,7 +163,7 @@ def test_a_run_that_fails_is_a_row_and_is_made_again(sweep, monkeypatch, mlp, tr
     assert are_those_of_train("out", trained)
 
 
-def test_short_runs_are_made_several_in_a_task_and_told_one_by_one(sweep, monkeypatch, trained):
+def test_short_runs_share_a_task_and_are_reported_one_by_one(sweep, monkeypatch, trained):
     made = []
     train = job._train
     monkeypatch.setattr(policy, "_together", lambda *args: 4)
@@ -208,7 +208,7 @@ def test_every_setting_is_run_with_one_seed_before_any_with_the_next(sweep, monk
     assert made == [job.name for job in submitted]
 
 
-def test_how_many_runs_a_task_has_follows_from_their_time():
+def test_the_number_of_runs_in_a_task_follows_from_their_duration():
     assert policy._together(500, 2, 0.01) == job.MOST_TOGETHER
     assert policy._together(500, 2, 0.25) == 4
     assert policy._together(500, 2, 3.0) == 1
@@ -336,7 +336,7 @@ def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
     assert {name: Path("out", name).stat().st_mtime_ns for name in before} == before  # only looked at
 
 
-def test_the_table_of_a_terminal_fits_it_while_a_sweep_goes_on_and_in_the_end(sweep, monkeypatch):
+def test_the_table_fits_the_terminal_during_a_sweep_and_after_it(sweep, monkeypatch):
     monkeypatch.setattr(terminal, "can_redraw", lambda stream: True)
     monkeypatch.setattr(terminal, "is_terminal", lambda stream: True)
     monkeypatch.setattr(terminal, "size", lambda stream: os.terminal_size((50, 4)))
@@ -371,7 +371,7 @@ def test_the_table_of_a_terminal_fits_it_while_a_sweep_goes_on_and_in_the_end(sw
         (("--minutes", "0"), "--minutes"),
     ],
 )
-def test_impossible_requests_are_an_error_of_one_line(mlp, in_process, args, message):
+def test_impossible_requests_are_a_one_line_error(mlp, in_process, args, message):
     result = mlp("sweep", BASE, *args) if "--resume" not in args else mlp("sweep", *args)
     assert (result.code, result.out) == (2, "")
     assert message in result.err.splitlines()[-1]

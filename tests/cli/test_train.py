@@ -82,7 +82,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(train):
     assert Path("a/best.safetensors").read_bytes() == Path("b/best.safetensors").read_bytes()
 
 
-def test_no_epochs_write_the_initial_network(train):
+def test_training_for_no_epochs_writes_the_initial_network(train):
     assert train("run", "--epochs", "0").code == 0
     checkpoint = load_checkpoint("run/best.safetensors")
     assert (checkpoint.metadata.epoch, checkpoint.metadata.val_accuracy) == (0, None)
@@ -137,7 +137,7 @@ def test_a_signal_stops_at_the_next_step_and_saves(tmp_path, data, number, code)
     assert json.loads((tmp_path / "run/run.json").read_text())["outcome"] == "stopped"
 
 
-def test_slow_preparations_are_announced(mlp, monkeypatch, tmp_path):
+def test_slow_preparation_is_announced(mlp, monkeypatch, tmp_path):
     write_data(tmp_path, *blobs(100, seed=1, k=10, side=28))
     monkeypatch.setattr(examples, "POOL", 10)
     monkeypatch.setattr(strokes, "second_forms", lambda images, labels, rng: images)

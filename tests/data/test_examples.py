@@ -45,7 +45,7 @@ def test_an_epoch_takes_the_share_of_second_forms_each_of_the_digit_it_stands_fo
 
 
 @pytest.mark.parametrize("strokes", [0.0, 1.0])
-def test_an_epoch_has_its_share_of_pictures_of_no_digit_labelled_with_no_class(dataset, strokes):
+def test_an_epoch_has_its_share_of_nondigits_with_the_label_minus_one(dataset, strokes):
     examples = made(dataset, strokes, nondigits=0.2)
     order = examples.order(np.random.default_rng(0))[0]
     assert len(order) == len(examples) == 300 + 60
@@ -79,7 +79,7 @@ def rng():
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((28, 28), tuple("abcdefghij")), ((14, 56), tuple("0123456789"))])
-def test_data_other_than_digits_in_mnist_form_have_no_strokes_and_no_nondigits(dataset, shape, classes):
+def test_data_other_than_digits_in_mnist_form_get_neither_strokes_nor_nondigits(dataset, shape, classes):
     other = Dataset("clothes", dataset.images, dataset.labels, shape, classes, {})
     assert made(other, strokes=0.5, nondigits=0.5).images is dataset.images
     assert len(made(other, strokes=0.5, nondigits=0.5)) == 300

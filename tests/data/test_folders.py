@@ -175,7 +175,7 @@ def test_an_error_in_one_picture_leaves_the_others(sorted_by_class, monkeypatch)
         ({"2/x.png": b""}, "{path}/2/x.png is labelled 2; the classes are 0, 1"),
     ],
 )
-def test_a_folder_without_usable_pictures_is_an_error_of_one_line(tmp_path, files, problem):
+def test_a_folder_without_usable_pictures_is_a_one_line_error(tmp_path, files, problem):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -186,7 +186,7 @@ def test_a_folder_without_usable_pictures_is_an_error_of_one_line(tmp_path, file
     assert str(caught.value).startswith(str(tmp_path))
 
 
-def test_a_folder_that_may_not_be_listed_is_one_clear_line(sorted_by_class, monkeypatch):
+def test_a_folder_that_may_not_be_listed_gives_one_clear_line(sorted_by_class, monkeypatch):
     def scandir(path):
         raise PermissionError(13, "Permission denied", str(path))
 

@@ -110,6 +110,6 @@ def test_places_are_kept_so_that_they_mean_the_same_everywhere(places, monkeypat
         ),
     ],
 )
-def test_sources_that_do_not_fit_together_are_an_error_of_one_line(places, data, where, problem):
+def test_sources_that_do_not_fit_together_are_a_one_line_error(places, data, where, problem):
     with pytest.raises(DataError, match=problem):
         load_dataset("train", [each.format(places, data) for each in where])

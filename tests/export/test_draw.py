@@ -162,7 +162,7 @@ def test_any_network_computes_as_numpy_does_forward_and_backward(browser, checkp
 
 
 @pytest.mark.parametrize(("height", "width", "box"), [(14, 14, 10), (40, 28, 20), (9, 30, 6)])
-def test_the_rule_is_to_scale_for_images_of_another_size(browser, checkpoint, height, width, box):
+def test_the_rule_is_scaled_for_images_of_another_size(browser, checkpoint, height, width, box):
     browser.open(checkpoint((height, width), hidden=(3,)))
     inks = [cropped(image.reshape(28, 28)) for image in load_mnist("test").images[:20]]
     made = browser.run("return arguments[0].map(ink => mlp.normalise(ink.flat(), ink.length, ink[0].length))", inks)

@@ -98,7 +98,7 @@ def test_an_empty_batch_gives_no_answers(shipped_session):
     assert (digit.shape, digit.dtype, probabilities.shape, probabilities.dtype) == ((0,), np.int64, (0, 10), np.float32)
 
 
-def test_any_other_shape_or_type_is_an_error_and_no_crash(shipped_session):
+def test_any_other_shape_or_type_is_an_error_and_not_a_crash(shipped_session):
     generator = random.Random(3)
     for _ in range(300):
         shape = tuple(generator.choice([0, 1, 2, 27, 28, 29, 784]) for _ in range(generator.randrange(6)))

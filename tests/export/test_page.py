@@ -113,7 +113,7 @@ def test_a_page_of_a_run_names_it_in_the_command_for_trace(mlp, train):
         (["export"], "Missing argument '[MODEL] FILE'"),
     ],
 )
-def test_impossible_requests_are_an_error_of_one_line(mlp, args, part):
+def test_impossible_requests_are_a_one_line_error(mlp, args, part):
     for name in ("there.html", "there.onnx"):
         Path(name).write_text("mine")
     os.mkdir("folder")
@@ -127,7 +127,7 @@ def test_impossible_requests_are_an_error_of_one_line(mlp, args, part):
     assert Path("there.html").read_text() == Path("there.onnx").read_text() == "mine"
 
 
-def test_without_a_display_draw_says_where_the_page_lies(mlp, monkeypatch, tmp_path):
+def test_without_a_display_draw_says_where_the_page_is(mlp, monkeypatch, tmp_path):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
     monkeypatch.setattr("sys.platform", "linux")

@@ -77,7 +77,7 @@ def test_a_link_with_the_name_of_an_old_part_is_not_followed(mlp, data, run, nam
 
 @pytest.mark.parametrize("kind", ["link", "file"])
 @pytest.mark.parametrize(("command", "code"), [("report run", 2), ("train --resume run --epochs 4", 0)])
-def test_what_has_the_name_of_a_part_by_a_good_guess_is_not_written_to(mlp, run, monkeypatch, command, code, kind):
+def test_a_file_under_the_guessed_name_of_a_part_is_not_written_to(mlp, run, monkeypatch, command, code, kind):
     """A report refuses to; who trains in a run has its lock, and removes what looks like a killed writer's first."""
     Path("victim").write_text("mine")
     monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
@@ -134,7 +134,7 @@ def test_a_reader_that_polls_never_sees_a_file_half_written(tmp_path, data):
 
 
 @pytest.mark.parametrize("threads", ["5000", "999999999999999999999"])
-def test_threads_that_no_run_json_may_have_start_no_run(train, threads):
+def test_thread_counts_not_allowed_in_run_json_start_no_run(train, threads):
     result = train("run", "--threads", threads)
     assert "must be from 1 to 4096" in one_line(result)
     assert os.listdir() == []
@@ -150,7 +150,7 @@ def test_threads_that_no_run_json_may_have_start_no_run(train, threads):
         (["a", "\x1b[2J"], "line 2 is empty or cannot be printed"),
     ],
 )
-def test_class_names_that_no_checkpoint_may_have_start_no_run(mlp, tmp_path, names, why):
+def test_class_names_not_allowed_in_a_checkpoint_start_no_run(mlp, tmp_path, names, why):
     (tmp_path / "data").mkdir()
     write_data(tmp_path / "data", *blobs(500, seed=1))
     (tmp_path / "data" / "classes.txt").write_text("\n".join(names))
@@ -158,7 +158,7 @@ def test_class_names_that_no_checkpoint_may_have_start_no_run(mlp, tmp_path, nam
     assert os.listdir() == ["data"]
 
 
-def test_as_many_and_as_long_class_names_as_allowed_are_read_again(mlp, tmp_path):
+def test_the_most_and_the_longest_class_names_allowed_can_be_read_back(mlp, tmp_path):
     (tmp_path / "data").mkdir()
     write_data(tmp_path / "data", *blobs(500, seed=1))
     names = [f"{i:数>{LONGEST_NAME}}" for i in range(MOST_CLASSES)]
@@ -168,13 +168,13 @@ def test_as_many_and_as_long_class_names_as_allowed_are_read_again(mlp, tmp_path
     assert list(load_checkpoint("run/best.safetensors").metadata.classes) == names
 
 
-def test_sides_that_no_checkpoint_may_have_start_no_run(tmp_path):
+def test_image_sizes_not_allowed_in_a_checkpoint_start_no_run(tmp_path):
     write_data(tmp_path, np.zeros((2, 1, 65536), np.uint8), np.zeros(2))
     with pytest.raises(DataError, match="has images of 1×65536 pixels; a side has at most 65535"):
         load_dataset("train", tmp_path)
 
 
-def test_what_run_json_may_not_say_is_not_written(tmp_path, data):
+def test_values_not_allowed_in_run_json_are_not_written(tmp_path, data):
     session = begin(load_config("plain", SMALL_TRAINING), data, tmp_path / "run")
     session.run.facts["threads"] = 0
     with pytest.raises(msgspec.ValidationError, match="threads"):
@@ -186,7 +186,7 @@ def test_what_run_json_may_not_say_is_not_written(tmp_path, data):
 
 
 @pytest.mark.parametrize("value", ["0x" + "F" * 5000, "[0x" + "F" * 5000 + "]"])
-def test_a_number_of_thousands_of_digits_is_one_line(mlp, value):
+def test_a_number_of_thousands_of_digits_gives_one_line(mlp, value):
     error = one_line(mlp("train", "plain", "--set", f"training.epochs={value}"))
     assert "training.epochs = a number with thousands of digits: must be a whole number" in error
     assert len(error) < 400
@@ -272,7 +272,7 @@ def test_a_checkpoint_prints_nothing_of_its_own(mlp, data, run, key):
         assert "mlp: all is well" not in result.err.splitlines()
 
 
-def test_half_a_surrogate_pair_anywhere_in_a_checkpoint_is_one_line(mlp, data, run):
+def test_half_a_surrogate_pair_anywhere_in_a_checkpoint_gives_one_line(mlp, data, run):
     content = (run / "best.safetensors").read_bytes()
     metadata = header_of(content)[0]["__metadata__"]
     for key, text in metadata.items():
@@ -487,7 +487,7 @@ def test_a_picture_that_is_a_program_is_not_run(mlp, tmp_path, monkeypatch):
     assert not Path("was-run").exists()
 
 
-def test_show_without_a_stdout_is_one_line(tmp_path):
+def test_show_without_a_stdout_gives_one_line(tmp_path):
     Image.new("L", (28, 28), 255).save(tmp_path / "x.png")
     command = f"{sys.executable} -m mlp_cli predict --show x.png >&-"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
@@ -503,6 +503,6 @@ def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
     assert one_line(result, 1) == "mlp: page.png: no digits found"
 
 
-def test_a_mark_of_soft_edges_alone_is_no_slash():
+def test_a_mark_of_soft_edges_alone_is_not_a_slash():
     """numpy would warn, on stderr, of the moments of no pixels."""
     assert not rows._is_leaning_stroke(np.full((4, 1), 0.34))

@@ -46,7 +46,7 @@ def damaged(content, rng):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_read_or_is_an_error_of_one_line(picture, kind, capfd):
+def test_a_damaged_file_is_read_or_is_a_one_line_error(picture, kind, capfd):
     whole = io.BytesIO()
     picture.save(whole, **{"format": kind, **KINDS[kind]})
     rng = np.random.default_rng(0)

@@ -208,7 +208,7 @@ def test_a_large_fragment_may_lie_farther_below(distance, bottom):
 
 
 @pytest.mark.parametrize(("length", "is_digit"), [(50, False), (70, True)])
-def test_what_is_half_as_long_as_a_digit_and_beside_it_is_another(length, is_digit):
+def test_a_mark_half_as_long_beside_a_digit_is_another_digit(length, is_digit):
     page = np.full((240, 300), 240, np.uint8)
     page[60:180, 140:152] = 20
     page[60 : 60 + length, 200:212] = 20

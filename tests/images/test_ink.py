@@ -133,7 +133,7 @@ def test_ink_needs_a_contrast(contrast, is_blank):
 
 
 @pytest.mark.parametrize(("ink", "share"), [((220, 135, 120), 0.33), ((220, 160, 120), 0.55)])
-def test_luminance_is_good_enough_with_four_tenths_of_what_colour_has(ink, share):
+def test_luminance_suffices_with_four_tenths_of_the_contrast_of_colour(ink, share):
     pixels, _ = coloured((120, 120, 120), ink)
     difference, weights = np.subtract(ink, 120), np.array([0.299, 0.587, 0.114])
     assert (difference @ weights) ** 2 / (difference @ difference) / (weights @ weights) == pytest.approx(

@@ -228,7 +228,7 @@ def test_what_is_slim_and_near_the_frame_is_left_of_its_wall(bars, seen):
 @pytest.mark.parametrize(
     ("width", "height", "seen"), [(12, 235, True), (12, 400, False), (330, 30, True), (660, 30, False)]
 )
-def test_a_piece_may_be_so_many_digits_long_and_high(width, height, seen):
+def test_a_piece_has_a_limited_length_and_height_in_digits(width, height, seen):
     """Digits of 46 to 112 pixels beside it."""
     page = sheet(500, 1100)
     tall = height > width

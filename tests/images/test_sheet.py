@@ -159,7 +159,7 @@ def test_a_sheet_whose_corner_touches_the_border_is_whole():
 
 
 @pytest.mark.parametrize(("deep", "is_sheet"), [(60, True), (160, False)])
-def test_a_sheet_may_have_a_dent_but_is_no_horseshoe(deep, is_sheet):
+def test_a_sheet_may_have_a_dent_but_is_not_a_horseshoe(deep, is_sheet):
     """7 and 20 % of its hull; 12 % may be lost."""
     photo = scene(SQUARE)
     photo[60 : 60 + deep, 180:220] = 90

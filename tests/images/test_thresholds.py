@@ -22,13 +22,13 @@ PLANTED = [
     (
         "ink.LUMINOUS",
         0.5,
-        "test_ink.test_luminance_is_good_enough_with_four_tenths_of_what_colour_has",
+        "test_ink.test_luminance_suffices_with_four_tenths_of_the_contrast_of_colour",
         {"ink": (220, 135, 120), "share": 0.33},
     ),
     (
         "ink.LUMINOUS",
         2,
-        "test_ink.test_luminance_is_good_enough_with_four_tenths_of_what_colour_has",
+        "test_ink.test_luminance_suffices_with_four_tenths_of_the_contrast_of_colour",
         {"ink": (220, 160, 120), "share": 0.55},
     ),
     ("ink.NOISE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
@@ -92,7 +92,7 @@ PLANTED = [
     (
         "sheet.SOLID",
         0.5,
-        "test_sheet.test_a_sheet_may_have_a_dent_but_is_no_horseshoe",
+        "test_sheet.test_a_sheet_may_have_a_dent_but_is_not_a_horseshoe",
         {"deep": 160, "is_sheet": False},
     ),
     (
@@ -128,13 +128,13 @@ PLANTED = [
     (
         "single.ANOTHER",
         0.5,
-        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        "test_digits.test_a_mark_half_as_long_beside_a_digit_is_another_digit",
         {"length": 50, "is_digit": False},
     ),
     (
         "single.ANOTHER",
         2,
-        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        "test_digits.test_a_mark_half_as_long_beside_a_digit_is_another_digit",
         {"length": 70, "is_digit": True},
     ),
     ("single.DUST", 0.5, "test_digits.test_fragments_are_near_and_large_enough", {}),
@@ -169,7 +169,7 @@ PLANTED = [
     (
         "single.NEAR",
         2,
-        "test_digits.test_what_is_half_as_long_as_a_digit_and_beside_it_is_another",
+        "test_digits.test_a_mark_half_as_long_beside_a_digit_is_another_digit",
         {"length": 70, "is_digit": True},
     ),
     ("single.THICKER", 0.5, "test_digits.test_a_large_fragment_may_lie_farther_below", {"distance": 50, "bottom": 250}),

@@ -23,7 +23,7 @@ def _run(name, age, epochs=1):
     return directory
 
 
-def test_latest_and_no_name_at_all_mean_the_run_that_started_last():
+def test_latest_and_the_default_mean_the_run_that_started_last():
     _run("runs/009", age=50)
     newest = _run("runs/mine", age=10)
     _run("runs/010", age=30)
@@ -37,7 +37,7 @@ def test_a_run_that_has_not_finished_an_epoch_is_never_the_latest():
     assert find_model("latest") == find_model() == trained / BEST
 
 
-def test_without_any_run_no_name_means_mnist_and_latest_is_an_error():
+def test_without_runs_the_default_is_mnist_and_latest_is_an_error():
     _run("runs/001", age=10, epochs=0)
     assert find_model() == BUNDLED["mnist"]
     with pytest.raises(ModelError, match="latest: no run in runs/ has finished an epoch; mlp train makes one"):

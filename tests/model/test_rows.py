@@ -48,7 +48,7 @@ def test_strings_are_read(reader, mnist):
 
 
 @pytest.mark.parametrize("which", list(".,-:/"))
-def test_a_string_with_a_sign_is_never_digits_alone(reader, mnist, which):
+def test_a_string_with_a_sign_is_never_read_as_digits_alone(reader, mnist, which):
     rng = np.random.default_rng(1)
     right = 0
     for parts, truth in strings(mnist, rng, 10):
@@ -105,7 +105,7 @@ def read(writing, oracle, threshold=0.5):
     )
 
 
-def test_two_that_touch_are_cut_where_both_parts_are_digits(mnist):
+def test_touching_digits_are_cut_where_both_parts_are_digits(mnist):
     images, labels = mnist
     rng = np.random.default_rng(2)
     right = 0
@@ -204,7 +204,7 @@ def test_what_is_too_slim_for_two_digits_is_not_cut(width, answer):
 
 
 @pytest.mark.parametrize(("height", "answer"), [(60, "000?"), (90, "00011")])
-def test_a_part_that_is_lower_than_a_digit_is_none(height, answer):
+def test_a_part_lower_than_a_digit_is_not_a_digit(height, answer):
     first, bridge, second = blocks(120)
     writing = written(first, bridge, (second[0], 112 - height, *second[2:]))
     assert read(writing, oracle(writing, 0.2, 0.99)) == answer
@@ -223,7 +223,7 @@ def test_a_page_of_nothing_but_doubtful_ink_is_not_cut(number, tried):
     assert (knows_nothing.asked > number) == tried
 
 
-def test_words_are_never_digits_alone(reader, mnist):
+def test_words_are_never_read_as_digits_alone(reader, mnist):
     """With a network that knows what is no digit; a colon after the word is one anyhow."""
     rng = np.random.default_rng(3)
     for name in ("Total", "Name", "Test", "Date", "Ref"):
@@ -231,7 +231,7 @@ def test_words_are_never_digits_alone(reader, mnist):
         assert "?" in text(reader.read_rows(line([word(name), sign(":", rng), *parts], rng)))
 
 
-def test_touching_digits_within_a_string(mnist):
+def test_touching_digits_within_a_string_are_cut(mnist):
     images, labels = mnist
     rng = np.random.default_rng(8)
     chosen = [int(i) for i in rng.integers(0, len(images), 4)]

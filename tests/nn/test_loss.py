@@ -83,14 +83,14 @@ def test_integer_labels_and_one_hot_rows_give_the_same_loss_and_gradient(z):
     np.testing.assert_allclose(cross_entropy_dz(log_y, rows), cross_entropy_dz(log_y, LABELS), rtol=1e-15, atol=1e-16)
 
 
-def test_label_smoothing_spreads_its_share_evenly_and_no_class_has_one_kth_of_each():
+def test_label_smoothing_spreads_its_share_evenly_and_a_nondigit_has_one_kth_of_each():
     # ε = 0.2 of 4 classes: 1 − 0.2 + 0.2/4 = 0.85 at the label, 0.2/4 = 0.05 elsewhere
     a, b = 0.85, 0.05
     expected = [[a, b, b, b], [b, a, b, b], [b, b, a, b], [b, b, b, a], [0.25] * 4]
     np.testing.assert_allclose(label_rows(4, smoothing=0.2), expected, rtol=1e-6)
 
 
-def test_the_loss_of_a_picture_of_no_class_is_least_at_equal_logits():
+def test_the_loss_of_a_nondigit_is_least_at_equal_logits():
     y = label_rows(4)[[4, 4]]
     dz = cross_entropy_dz(log_softmax(np.array([[0.0, 0, 0, 0], [9, 0, 0, 0]])), y)
     assert (dz[0] == 0).all()

@@ -72,7 +72,7 @@ def test_a_directory_in_training_is_locked_until_it_is_released(tmp_path, monkey
     assert is_locked(tmp_path) is False
 
 
-def test_a_look_at_a_directory_does_not_make_a_resume_fail(looked_at, monkeypatch):
+def test_looking_at_a_directory_does_not_make_resuming_fail(looked_at, monkeypatch):
     directory, descriptor = looked_at
     monkeypatch.setattr(folder, "LOCK_SECONDS", 5.0)
     threading.Thread(target=lambda: (time.sleep(0.05), fcntl.flock(descriptor, fcntl.LOCK_UN))).start()

@@ -80,7 +80,7 @@ def test_a_value_shared_by_all_settings_is_not_part_of_the_label():
         ([], ["training.epochs=1,1"], "are the same"),
     ],
 )
-def test_invalid_settings_are_an_error_of_one_line(configs, assignments, message):
+def test_invalid_settings_are_a_one_line_error(configs, assignments, message):
     with pytest.raises(ConfigError) as caught:
         asked(configs, assignments)
     assert message in str(caught.value)
@@ -115,7 +115,7 @@ def test_a_file_says_what_the_command_line_says(tmp_path):
         ("set = 5", "set"),
     ],
 )
-def test_a_file_with_a_mistake_is_one_clear_line(tmp_path, text, message):
+def test_a_file_with_a_mistake_gives_one_clear_line(tmp_path, text, message):
     path = Path(tmp_path, "sweep.toml")
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:

@@ -307,7 +307,7 @@ def digits(monkeypatch, *assignments):
     return config, split, State.new(config, split)
 
 
-def test_pictures_of_no_digit_are_learned_and_do_not_count_in_the_accuracy(monkeypatch):
+def test_nondigits_are_learned_and_do_not_count_in_the_accuracy(monkeypatch):
     config, split, state = digits(monkeypatch, "training.nondigits=0.5", "training.learning_rate=1e-9")
     (record,) = fit(state, split, config)
     assert record.step == 29  # 600 images and 300 pictures of no digit in batches of 32
@@ -318,7 +318,7 @@ def test_pictures_of_no_digit_are_learned_and_do_not_count_in_the_accuracy(monke
     assert record.train_loss == pytest.approx(-log_y[np.arange(600), labels].mean(), rel=1e-5)
 
 
-def test_learning_what_is_no_digit_makes_the_network_unsure_of_it(monkeypatch):
+def test_training_on_nondigits_makes_the_network_unsure_of_them(monkeypatch):
     config, split, state = digits(monkeypatch, "training.nondigits=0.5", "training.epochs=15")
     list(fit(state, split, config))
     pool = split.examples.images[-50:]
@@ -326,7 +326,7 @@ def test_learning_what_is_no_digit_makes_the_network_unsure_of_it(monkeypatch):
     assert np.exp(log_probabilities(state.for_use(), pool).max(axis=1)).mean() < np.exp(digits_).mean() - 0.2
 
 
-def test_the_threshold_is_that_of_the_validation_images_and_0_without_pictures_of_no_digit(monkeypatch):
+def test_the_threshold_is_that_of_the_validation_images_and_0_without_nondigits(monkeypatch):
     config, split, state = digits(monkeypatch, "training.nondigits=0.2")
     list(fit(state, split, config))
     log_y = calibrated(log_probabilities(state.for_use(), split.validation.images), state.temperature)
