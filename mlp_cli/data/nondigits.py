@@ -240,14 +240,11 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
     def paint() -> Picture:
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)
         kind = rng.random()
-        if kind < 0.25:
+        if kind < 0.15:
             canvas[_smooth_noise(rng, CANVAS, rng.uniform(5, 14)) > rng.uniform(0.1, 0.7)] = 255
-        elif kind < 0.45:  # a slab, broader than any stroke, or two that hang together, as trousers are
-            top, bottom = rng.uniform(16, 30, 2)  # half of its width
-            slit = rng.uniform(2, 8) * rng.integers(2)
-            corners = [-top, -40, top, -40, bottom, 40, slit, 40, 0, rng.uniform(-30, 0) if slit else 40, -slit, 40]
-            slab = np.array([*corners, -bottom, 40]).reshape(-1, 2) @ rotation(rng.normal(0, 0.1)) + CANVAS / 2
-            cv2.fillPoly(canvas, [np.rint(slab * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        elif kind < 0.6:
+            for part in _body(rng):
+                cv2.fillPoly(canvas, [np.rint(part * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         else:
             is_even = rng.random() < 0.6  # left and right alike, as clothes, faces and tools are
             for _ in range(rng.integers(1, 5)):
@@ -269,6 +266,32 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
         return canvas
 
     return paint
+
+
+def _body(rng: np.random.Generator) -> list[Points]:
+    """The outlines of the parts of a body, such as a bottle, a coat, trousers or a boot: a trunk, broader than any
+    stroke, which may end in two legs, and may have two sleeves or a toe."""
+    levels = np.linspace(-40, 40, int(rng.integers(2, 6)))
+    left, right = rng.uniform(15, 34, (2, len(levels)))
+    if rng.random() < 0.7:
+        left = right
+    slit = np.empty((0, 2))
+    if rng.random() < 0.5:
+        half = rng.uniform(0.5, 0.4 * right[-1])
+        slit = np.array([[half, 40], [rng.uniform(0, half), rng.uniform(-25, 20)], [-half, 40]])
+    parts = [np.concatenate([np.stack([right, levels], 1), slit, np.stack([-left, levels], 1)[::-1]])]
+    kind, reach, droop, breadth = rng.random(), rng.uniform(5, 25), rng.uniform(0, 60), rng.uniform(12, 35)
+    if kind < 0.35:
+        for at, out in ((-left.max(), -left.max() - reach), (right.max(), right.max() + reach)):
+            sleeve = [[0, -40], [at, -40], [out, droop - 40], [out, droop + breadth - 40], [0, 0]]
+            parts.append(np.array(sleeve))
+    elif kind < 0.55:
+        out = right[-1] + reach
+        toe = [[0, 40 - breadth], [out, 40 - breadth / 2], [out, 40], [0, 40]]
+        parts.append(np.array(toe))
+    mirror = [rng.choice([-1, 1]) * rng.uniform(0.9, 1.2), 1]
+    angle = rng.normal(0, 0.1) + np.pi / 2 * (rng.integers(1, 4) if rng.random() < 0.25 else 0)
+    return [part * mirror @ rotation(angle) + CANVAS / 2 for part in parts]
 
 
 def _textures(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
@@ -319,11 +342,11 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(_letters, 0.50),
-    Kind(_scribbles, 0.07),
+    Kind(_letters, 0.44),
+    Kind(_scribbles, 0.06),
     Kind(_marks, 0.07),
     Kind(_doodles, 0.06),
-    Kind(_pieces, 0.12),
-    Kind(_solids, 0.13),
-    Kind(_textures, 0.05),
+    Kind(_pieces, 0.11),
+    Kind(_solids, 0.22),
+    Kind(_textures, 0.04),
 )

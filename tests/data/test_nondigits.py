@@ -1,11 +1,13 @@
 """Pictures of no digit: they look as MNIST's images do, follow the seed, and none is a digit."""
 
+import cv2
 import numpy as np
 import pytest
 from samples import load_mnist
 
 from mlp_cli.data import nondigits as module
 from mlp_cli.data.nondigits import FONTS, KINDS, Kind, nondigits
+from mlp_cli.data.pen import BROADEST, CANVAS, UNIT
 from mlp_cli.images.mnist import tight_box
 
 LOOK_ALIKES = "OoDlI|SsZzBbgq()$/\\1234567890,'`"
@@ -33,7 +35,7 @@ def test_every_kind_has_ink_and_no_two_pictures_of_it_are_the_same(kind, digits,
 
 
 def test_a_solid_whose_corners_lie_in_a_line_is_painted_anew(digits):
-    assert module._solids(np.random.default_rng(36622), digits)().any()  # the first of them leaves the canvas blank
+    assert module._solids(np.random.default_rng(78390), digits)().any()  # the first of them leaves the canvas blank
 
 
 def test_what_is_drawn_has_the_size_and_the_brightness_of_mnist(digits, monkeypatch):
@@ -70,3 +72,13 @@ def test_pieces_are_of_the_digits_given():
 def _paint(painter, digits, n):
     paint = painter(np.random.default_rng(1), digits)
     return [paint() for _ in range(n)]
+
+
+def test_a_body_is_broader_than_the_broadest_pen():
+    """Otherwise it could be a 1, or another digit."""
+    rng = np.random.default_rng(1)
+    for _ in range(2000):
+        canvas = np.zeros((CANVAS, CANVAS), np.uint8)
+        cv2.fillPoly(canvas, [np.rint(module._body(rng)[0]).astype(np.int32)], 1)
+        left, top, right, bottom = tight_box(canvas > 0)
+        assert canvas.sum() > BROADEST * UNIT * max(right - left, bottom - top)
