@@ -1,4 +1,4 @@
-"""Commands as functions that processes of multiprocessing can begin with, which saves them a second of imports."""
+"""Commands as functions that a process of multiprocessing can run, which saves it a second of imports."""
 
 import importlib
 import os

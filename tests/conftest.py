@@ -14,8 +14,8 @@ from samples import BASE, blobs, write_data
 
 
 def pytest_configure():
-    """Temporary files lie in memory where there is room: a disk that discards what is freed makes the thousands of
-    files that are replaced here take a millisecond each."""
+    """Temporary files go into memory if there is room: on a disk that discards freed blocks, each of the thousands of
+    files replaced here would take a millisecond."""
     memory = Path("/dev/shm")
     if memory.is_dir() and not os.environ.get("PYTEST_DEBUG_TEMPROOT"):
         status = os.statvfs(memory)
@@ -25,7 +25,7 @@ def pytest_configure():
 
 @pytest.fixture(scope="session", autouse=True)
 def unflushed():
-    """No test pulls the plug, so none waits for the disk. That it would be waited for, tests/test_files.py holds."""
+    """No test pulls the plug, so none waits for the disk. tests/test_files.py checks that the program would wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
@@ -52,7 +52,7 @@ def mlp(tmp_path, monkeypatch, capsys):
     from mlp_cli.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TERM", "xterm")  # whatever the tests themselves run on
+    monkeypatch.setenv("TERM", "xterm")  # whatever terminal the tests themselves run on
     monkeypatch.delenv("NO_COLOR", raising=False)
 
     def call(*args):
@@ -69,7 +69,7 @@ def mlp(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="session", autouse=True)
 def heeded():
-    """A shell has the processes it starts in the background ignore Ctrl-C, and so would every process of a test."""
+    """A shell makes background processes ignore Ctrl-C, and every process of a test would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""Pages as a scanner or a telephone would see them, made from MNIST's digits; every nuisance can be had alone."""
+"""Pages as a scanner or a phone would see them, made from MNIST's digits; each nuisance can be added alone."""
 
 import functools
 
@@ -12,8 +12,8 @@ PAPER, INK = 235, 50  # grey levels
 
 
 def strokes(image, thicker=0.0, tilt=0.0):
-    """The strokes of an MNIST image (28, 28) as ink from 0 to 1, enlarged; `thicker` by so many of MNIST's pixels (or
-    thinner), tilted by so many degrees."""
+    """The strokes of an MNIST image (28, 28) as ink from 0 to 1, enlarged; `thicker` by this many of MNIST's pixels (or
+    thinner, if negative), and tilted by `tilt` degrees."""
     return _strokes(image.tobytes(), thicker, tilt)
 
 
@@ -79,7 +79,7 @@ def page(
 
 def on_desk(sheet, rng, desk=90, share=0.7, tilt=0.0, lean=0.04, noise=3.0):
     """A photo (480, 640) of a sheet (h, w) on a desk of another level: `share` of the photo's height, turned by `tilt`
-    degrees, its corners moved by up to `lean` of its side, as a camera that is held askew sees them."""
+    degrees, its corners moved by up to `lean` of its side, as a camera held askew sees them."""
     size = np.array(sheet.shape[::-1]) * share * 480 / max(sheet.shape)
     turn = np.deg2rad(tilt)
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
@@ -125,7 +125,7 @@ def glare(sheet, rng):
 
 
 def deep_shadow(sheet, rng):
-    """A sheet, half of which lies in a shadow that takes three quarters of the light; its edge is almost sharp."""
+    """A sheet half in a shadow that takes three quarters of the light and has an almost sharp edge."""
     height, width = sheet.shape
     y, x = np.mgrid[:height, :width]
     angle = rng.uniform(0, 2 * np.pi)
@@ -134,7 +134,7 @@ def deep_shadow(sheet, rng):
 
 
 def coloured(sheet, rng):
-    """A sheet (h, w, 3) whose paper and ink have one luminance (Rec. 601) and other colours."""
+    """A sheet (h, w, 3) whose paper and ink have the same luminance (Rec. 601) but different colours."""
     pairs = [((255, 220, 60), (150, 235, 255)), ((230, 90, 90), (70, 150, 110)), ((120, 120, 250), (130, 145, 20))]
     one, other = (np.array(colour, float) for colour in pairs[rng.integers(3)])
     weights = np.array([0.299, 0.587, 0.114])
@@ -156,7 +156,7 @@ def lettered(sheet, rng, texts, level=60, size=22, mirrored=False):
 
 
 def show_through(sheet, rng):
-    """A sheet with the print of its other side shining through, mirrored and soft."""
+    """A sheet with the print on its back showing through, mirrored and soft."""
     lines = ["lorem ipsum dolor", "sit amet 2024", "consectetur 39 elit", "sed do eiusmod 7"]
     texts = [(lines[i % 4], rng.uniform(0, 0.1), 0.04 + 0.1 * i) for i in range(10)]
     soft = lettered(np.full(sheet.shape, 255, np.uint8), rng, texts, 205, 26, mirrored=True)
@@ -194,7 +194,7 @@ def cropped(sheet, rng):
 
 
 def marked(sheet, rng, how):
-    """A sheet whose digit somebody has underlined or put a ring or a box around by hand."""
+    """A sheet whose digit somebody has underlined, ringed or boxed by hand."""
     dark = sheet < 140
     rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1], columns[0], columns[-1]
@@ -220,7 +220,7 @@ def marked(sheet, rng, how):
 
 
 def faint(sheet, rng, contrast=0.16):
-    """A sheet written with a hard pencil: the ink takes so much of the light, more or less along the stroke."""
+    """A sheet written with a hard pencil: the ink takes only part of the light, more or less along the stroke."""
     grain = cv2.GaussianBlur(rng.normal(0, 1, sheet.shape).astype(np.float32), (0, 0), 1.2) * 1.2
     ink = np.clip((PAPER - sheet.astype(float)) / (PAPER - INK), 0, 1) * np.clip(1 + grain, 0.3, 1.7)
     return np.uint8(np.clip(PAPER * (1 - contrast * ink) + rng.normal(0, 2.5, sheet.shape), 0, 255))

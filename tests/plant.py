@@ -1,4 +1,4 @@
-"""Run one test again and again in this process, each time against the package with another bug planted in it.
+"""Run tests in this process, each against the package with another bug planted in it.
 
     python plant.py FOLDER < bugs.json
 
@@ -19,8 +19,8 @@ OPTIONS = ["-p", "no:cacheprovider", "--assert=plain", "--tb=line", "--rootdir",
 
 
 def run(*tests):
-    """Pytest's exit code for these tests, of the package as its files are now; its output goes to stderr if it is 0
-    where it should not be."""
+    """Pytest's exit code for these tests, with the package as it is now; if it is 0 and should not be, the output goes
+    to stderr."""
     mine = ("mlp_cli", "tests", "samples", "conftest")
     for name in [name for name in sys.modules if name.split(".")[0] in mine]:
         del sys.modules[name]

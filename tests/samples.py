@@ -24,7 +24,7 @@ def png_header(width, height, bits=8, colour=0):
 
 
 def write_data(folder, images, labels, part="train", dot="-", compress=False):
-    """Write one part of a data set, images (n, height, width) and labels (n,), as people name such files."""
+    """Write one part of a data set, images (n, height, width) and labels (n,), under the usual file names."""
     for kind, array in (("images", images), ("labels", labels)):
         content = idx_bytes(array)
         name = f"{part}-{kind}{dot}idx{array.ndim}-ubyte"
@@ -56,7 +56,7 @@ BASE = str(Path(__file__).parent / "base.toml")
 
 
 def same_results(one, other):
-    """Whether two runs have equal checkpoints, and equal metrics but for the seconds."""
+    """Whether two runs have equal checkpoints, and metrics that are equal except for the seconds."""
     rows = [
         [line.rsplit(",", 1)[0] for line in Path(run, "metrics.csv").read_text().splitlines()] for run in (one, other)
     ]

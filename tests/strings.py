@@ -1,4 +1,4 @@
-"""Lines of writing as people put them down, made from MNIST's training digits: touching digits, and signs and words
+"""Lines of writing as people write them, made from MNIST's training digits: digits that touch, and signs and words
 among them, drawn with the same pen."""
 
 import cv2
@@ -90,7 +90,7 @@ def beside(left: Ink, right: Ink, gap: float) -> Ink:
     """Two inks in one, `gap` pixels apart where they come nearest."""
     height = max(len(left), len(right))
     left, right = (np.pad(ink, ((0, height - len(ink)), (0, 0))) for ink in (left, right))
-    near = np.ones((41, 1), np.uint8)  # what stands a little higher or lower is near, too
+    near = np.ones((41, 1), np.uint8)  # what is a little higher or lower is near, too
     ends, starts = (cv2.dilate(np.uint8(ink > 0.5), near) > 0 for ink in (left, right))
     rows = ends.any(axis=1) & starts.any(axis=1)
     free = left.shape[1]  # without a row in common, the boxes are beside each other

@@ -10,6 +10,6 @@ from mlp_cli.blas import DEFAULT_THREADS, limit_threads
 def test_blas_gets_the_threads_that_are_asked_for(threads, expected):
     with threadpoolctl.threadpool_limits(3, user_api="blas"):
         assert limit_threads(threads) == expected
-        # Other packages bring a BLAS of their own, some of them built for one thread.
+        # Other packages bring their own BLAS, sometimes built for a single thread.
         pools = [pool for pool in threadpoolctl.threadpool_info() if "numpy" in pool["filepath"]]
         assert [pool["num_threads"] for pool in pools] == [expected]

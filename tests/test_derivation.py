@@ -1,4 +1,4 @@
-"""docs/derivation.md says nothing of the code that is not so.
+"""What docs/derivation.md says about the code is true.
 
 It names a function or a test by its file and its name, `mlp_cli/nn/layers.py` `linear_dW`, and quotes lines of a
 function right below such a name. Any other code in its text is an expression or a name from the files it names, or a
@@ -105,7 +105,7 @@ def test_the_output_of_gradcheck_is_what_it_prints_but_for_rounding(mlp):
     printed = mlp("gradcheck").out
 
     def without_errors(text):
-        # of an error only its size is certain, and of its place nothing; … stands for lines left out
+        # only the size of an error is certain, not its place; … stands for lines left out
         return [re.sub(r"\d+e[+-]\d+|\S*\[[\d,]+\] *", "#", line) for line in text.splitlines() if line != "…"]
 
     lines = without_errors(printed)

@@ -1,4 +1,4 @@
-"""The documents say what is true: their links lead somewhere, their sessions and programs do what they show."""
+"""The documents are true: their links lead somewhere, and their sessions and programs do what they show."""
 
 import importlib
 import os
@@ -70,7 +70,7 @@ def session(text):
 
 
 def words_and_numbers(text):
-    """The lines of a text without its decimal numbers, and these."""
+    """The lines of a text without their decimal numbers, and these numbers."""
     lines = [line for line in text.splitlines() if line.strip()]
     return [re.sub(r"\d+\.\d+", "#", line) for line in lines], [
         re.findall(r"\d+\.\d+(?:%| s)?", line) for line in lines
@@ -98,7 +98,7 @@ def test_the_session_in_the_readme_prints_what_it_shows_when_typed_in_that_order
 
 
 def programs():
-    """The programs of the two documents that have whole ones; the derivation's are quotes, which its own test holds."""
+    """The programs of the two documents that have whole ones; the derivation quotes code, which its own test checks."""
     for document in (ROOT / "README.md", ROOT / "docs/python.md"):
         for number, block in enumerate(re.findall(r"```python\n(.*?)```", document.read_text("utf-8"), re.DOTALL), 1):
             yield pytest.param(block, id=f"{document.name}-{number}")
@@ -123,7 +123,7 @@ def test_the_tables_of_speed_are_those_that_the_benchmark_wrote():
 
 
 def test_the_readme_quotes_seconds_and_accuracies_of_the_benchmark():
-    """In its text, and in the words that stand for the chart."""
+    """In its text, and in the words that describe the chart."""
     tables = (ROOT / "benchmarks/tables.md").read_text("utf-8")
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     for preset in ("quick", "default"):
@@ -140,7 +140,7 @@ def test_the_chart_is_drawn_from_the_tables_of_the_benchmark(scheme, monkeypatch
 
 
 def table_rows(text, first_column):
-    """The cells of the rows of a table, by the first of them."""
+    """The cells of each row of a table, by its first cell."""
     section = text[text.index(f"| {first_column} |") :].partition("\n\n")[0]
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.splitlines()[2:]]
     return {first: rest for first, *rest in rows}
@@ -184,7 +184,7 @@ def test_the_documents_know_how_many_images_validation_holds_out():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_the_lines_of_a_document_fit_in_100_characters(document):
-    """But for tables, quoted output and HTML, which cannot be wrapped."""
+    """Except tables, quoted output and HTML, which cannot be wrapped."""
     text = re.sub(r"^```.*?^```$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     lines = [line for line in text.splitlines() if not re.match(r"\||\s*<", line)]
     assert [line for line in lines if len(line) > 100] == []

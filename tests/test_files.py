@@ -1,4 +1,4 @@
-"""Files are whole or not there, and nothing in their way is written through or over."""
+"""Files are complete or absent, and nothing in their way is followed or overwritten."""
 
 import os
 
@@ -47,7 +47,7 @@ def test_files_have_the_permissions_that_the_umask_leaves(write, tmp_path):
 @pytest.mark.parametrize("write", [replace_file, create_file])
 def test_a_link_in_the_way_of_the_part_is_not_followed(write, tmp_path, monkeypatch):
     (tmp_path / "victim").write_bytes(b"mine")
-    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 16)  # a name that somebody has guessed
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 16)  # a name that somebody guessed
     (tmp_path / ".0000000000000000.mlp-part").symlink_to("victim")
     with pytest.raises(FileExistsError):
         write(tmp_path / "file", b"new")

@@ -21,7 +21,7 @@ NUMBERS = {"numpy"}
 IMAGES = {"PIL", "cv2", "pillow_heif"}
 LOWEST = {"errors", "files", "printable", "nn"}
 LOW = LOWEST | {"blas", "config", "data"}
-ALLOWED = {  # room or file at the top: (rooms of ours, packages of others)
+ALLOWED = {  # folder or file at the top: (our folders, other packages)
     "errors": (set(), set()),
     "blas": (set(), NUMBERS | {"threadpoolctl"}),
     "files": (set(), set()),
@@ -75,7 +75,7 @@ def test_nothing_is_printed_outside_cli(path):
 
 
 def test_reading_a_picture_imports_no_more_of_numpy_than_it_needs():
-    """numpy.ma, which np.median and others import when they are called, would be a tenth of the start of `predict`."""
+    """Importing numpy.ma, as np.median and others do when called, would be a tenth of the start-up of `predict`."""
     code = (
         "import sys; import numpy as np; from mlp_cli.images.decode import Page; "
         "from mlp_cli.images.digits import prepare; from mlp_cli.images.rows import find_rows; "

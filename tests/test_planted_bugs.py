@@ -1,4 +1,4 @@
-"""Bugs of the kind that people really make, planted one at a time: each must turn the named test red.
+"""Bugs of the kind that people make, planted one at a time: each must turn the named test red.
 
 Those in the formulas are planted in tests/proof/test_gradcheck.py. Here the package is copied, and one process,
 plant.py, spoils a line of the copy, runs the test that should see it, and mends the line.
@@ -120,7 +120,7 @@ BUGS = {
 
 @pytest.fixture(scope="module")
 def codes(tmp_path_factory):
-    """Pytest's exit code of each bug's test with the bug planted, by bug; of all tests without any, by None."""
+    """Pytest's exit code for each bug's test with the bug planted, by bug; under None, for all tests without a bug."""
     folder = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("*.gz", "__pycache__")
     package = Path(shutil.copytree(Path(mlp_cli.__file__).parent, folder / "mlp_cli", ignore=ignored))

@@ -1,4 +1,4 @@
-"""The trained models in the package: what people use who never train."""
+"""The trained models in the package, which people use who never train."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_bundled_model_has_its_documented_size_and_preset(name):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.painter.__name__.strip("_"))
 def test_a_bundled_model_refuses_every_kind_of_nondigit(kind, reader, monkeypatch):
-    """Others than those of its training: the seed is another."""
+    """Other pictures than those of its training, since the seed differs."""
     monkeypatch.setattr(painting, "KINDS", (Kind(kind.painter, 1),))
     pictures = nondigits(300, np.random.default_rng(12345), load_mnist("test").images)
     assert (reader.probabilities(pictures).max(axis=1) < reader.threshold).mean() >= 0.8

@@ -1,4 +1,4 @@
-"""Where lines go: standard streams that are closed, full or left, text that would take over a terminal, and signals."""
+"""What is printed where: streams that are closed, full or abandoned, text that would take over a terminal, signals."""
 
 import ast
 import os
@@ -64,7 +64,7 @@ def test_the_exit_code_of_an_error_does_not_depend_on_stderr(tmp_path):
 
 
 def test_no_file_gets_the_descriptor_of_a_closed_standard_stream(data, tmp_path):
-    """Else whatever a library writes to stderr lands in a checkpoint."""
+    """Otherwise, what a library writes to stderr would end up in a checkpoint."""
     code = (
         "import os; from mlp_cli.cli import console; console.occupy_descriptors();"
         "d = os.open('file', os.O_CREAT | os.O_WRONLY); os.write(2, b'of a library'); print(d)"
@@ -124,7 +124,7 @@ PRINTERS |= {"tqdm.write", "warnings.warn", "logging.warning", "pprint"}
 
 @pytest.mark.parametrize("path", sorted(Path(console.__file__).parent.glob("*.py")), ids=lambda path: path.name)
 def test_the_console_is_the_only_way_to_the_terminal(path):
-    """tell() and note() escape; to_json() is JSON on any terminal. Whatever prints past them does neither."""
+    """tell() and note() escape; to_json() is JSON on any terminal. Whatever prints without them does neither."""
     found = (
         [] if path.name == "console.py" else [call for call in calls(path, PRINTERS) if call.split()[1] not in HARMLESS]
     )

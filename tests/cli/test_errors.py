@@ -160,7 +160,7 @@ def test_bad_checkpoints(train, mlp, what):
 
 
 def _picture(path, what):
-    """Make a file that is no picture of a digit; returns what the error should say."""
+    """Make a file that is not a picture of a digit; returns what the error should say."""
     if what == "missing":
         return "no such file"
     if what == "empty":

@@ -24,7 +24,7 @@ def test_eval_measures_what_the_network_answers_on_the_test_files(trained, mlp, 
     assert result.code == 0
     values = json.loads(result.out)
 
-    # the same by plain arithmetic
+    # the same in plain arithmetic
     test = load_dataset("test", data)
     checkpoint = load_checkpoint("run/best.safetensors")
     temperature = checkpoint.metadata.temperature
@@ -105,7 +105,7 @@ def test_validation_is_the_split_of_the_run(trained, mlp, data):
     assert values["images"] == 100
     metadata = load_checkpoint("run/best.safetensors").metadata
     assert values["accuracy"] == metadata.val_accuracy
-    assert values["loss"] < metadata.val_loss  # for the temperature was fitted here
+    assert values["loss"] < metadata.val_loss  # because the temperature was fitted here
     assert json.loads(mlp("eval", "run", "--data", data, "--split", "train", "--json").out)["images"] == 400
 
 
@@ -119,7 +119,7 @@ def test_fail_under_exits_with_3_after_printing_the_result(trained, mlp, data):
 
 def test_fail_under_lets_its_own_value_pass(mlp, trained, tmp_path):
     answers = load_checkpoint("run/best.safetensors").network.forward(np.zeros((1, 64), np.float32))[-1].argmax()
-    blank = tmp_path / "blank"  # 100 equal images, of which the answer is right for 29; 29/100 · 100 is 28.99…
+    blank = tmp_path / "blank"  # 100 equal images, with the right answer for 29; 29/100 · 100 is 28.99…
     blank.mkdir()
     write_data(blank, np.zeros((100, 8, 8)), np.where(np.arange(100) < 29, answers, (answers + 1) % 4), part="t10k")
     assert mlp("eval", "run", "--data", blank, "--fail-under", "29").code == 0

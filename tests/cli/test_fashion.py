@@ -1,4 +1,4 @@
-"""A data set of other people, whole: Fashion-MNIST as Debian's package dataset-fashion-mnist installs it."""
+"""A whole data set by other people: Fashion-MNIST, as Debian's package dataset-fashion-mnist installs it."""
 
 import json
 from pathlib import Path

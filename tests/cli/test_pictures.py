@@ -1,4 +1,4 @@
-"""Labelled pictures as data: trained on, measured, gone on with; and a run that begins with a trained network."""
+"""Labelled pictures as data to train on, measure and resume with; and runs that start from a trained network."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def mine(digits, tmp_path_factory):
-    """A folder of 200 labelled pictures, among them one that is broken and one that is blank."""
+    """A folder of 200 labelled pictures, one of them broken and one blank."""
     path = tmp_path_factory.mktemp("pictures") / "mine"
     for number, (image, label) in enumerate(zip(*digits, strict=True)):
         if number < 198:
@@ -169,7 +169,7 @@ def test_labels_unknown_to_the_model_are_a_one_line_error(mlp, digits, tmp_path)
     assert (result.code, result.out, result.err) == (2, "", f"mlp: animals: {problem}\n")
 
 
-# A run that begins with a trained network.
+# A run that starts from a trained network.
 
 
 def parameters(path):

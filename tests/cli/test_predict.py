@@ -19,7 +19,7 @@ from mlp_cli.model.find import BUNDLED
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A network trained on a part of MNIST: it answers well enough to be worth asking."""
+    """A network trained on part of MNIST, good enough for its answers to mean something."""
     from mlp_cli.cli import main
 
     out = tmp_path_factory.mktemp("mnist") / "run"
@@ -308,7 +308,7 @@ def test_pages_of_a_tiff_are_lines_of_their_own(mlp, mnist, tmp_path):
 
 @pytest.fixture
 def shown(mlp, seven, monkeypatch):
-    """What --show prints of a seven to a pipe of this encoding."""
+    """What --show prints for a seven, to a pipe with this encoding."""
 
     def call(encoding):
         pipe = io.TextIOWrapper(io.BytesIO(), encoding)

@@ -81,7 +81,7 @@ def picture(uri):
 
 
 def assert_good(page):
-    """What must be so of every page, whatever it shows."""
+    """What must hold for every page, whatever it shows."""
     assert page.source.startswith("<!doctype html>")
     assert len(page.source.encode()) <= 3_000_000
     (html,) = page.all("html")
@@ -274,7 +274,7 @@ def test_the_curves_go_through_the_epochs(page, made):
     ):
         x, y = np.transpose(drawn, (2, 0, 1))
         np.testing.assert_allclose(np.diff(x), x[0, 1] - x[0, 0], atol=0.03)
-        # lines of one figure have one scale, on which they are as high as the numbers
+        # the lines of a figure share a scale, on which they are as high as the numbers
         slope, start = np.polyfit(np.ravel(values), np.ravel(y), 1)
         assert slope < 0
         np.testing.assert_allclose(slope * np.array(values) + start, y, atol=0.03)

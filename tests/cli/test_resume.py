@@ -1,4 +1,4 @@
-"""A run that was stopped, wherever it was, ends in the bytes of the run that nobody stopped."""
+"""A run that was stopped anywhere and resumed ends with the bytes of an uninterrupted run."""
 
 import json
 import os
@@ -58,14 +58,14 @@ def test_a_crash_at_any_write_loses_nothing(train, mlp, monkeypatch):
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(mlp, data, tmp_path):
-    """Whatever number of threads worked on it: the batches here have two parts."""
+    """With any number of threads: the batches here have two parts."""
     sizes = ["--set", "training.validation=100", "--set", "training.batch_size=150"]
     settings = [*SETTINGS, *sizes, "--set", "training.checkpoint_every=2", "--epochs", "60"]
     assert mlp("train", "plain", "--data", data, *settings, "--out", "whole", "--quiet").code == 0
     assert mlp("train", "plain", "--data", data, *settings, "--out", "run", "--quiet", "--epochs", "0").code == 0
     resume = ["train", "--resume", "run", "--epochs", "60", "--quiet"]
     moments, metrics = random.Random(0), tmp_path / "run/metrics.csv"
-    for rows in (5, 20, 35, 50):  # of 60: far enough from the end that no process gets there first
+    for rows in (5, 20, 35, 50):  # of 60: so far from the end that no process gets there first
         command = [sys.executable, "-m", "mlp_cli", *resume, "--threads", str(moments.choice([1, 2]))]
         process = subprocess.Popen(command, cwd=tmp_path)
         while metrics.read_bytes().count(b"\n") <= rows and process.poll() is None:
@@ -81,7 +81,7 @@ def test_kill_9_at_any_moment_loses_nothing_and_readers_see_whole_files(mlp, dat
 
 
 def test_the_last_checkpoint_has_the_network_for_use_beside_the_one_in_training(train):
-    """Averaged, and for inputs as they are; at the end of the first epoch that is the best one, too."""
+    """It is averaged, and takes plain inputs; at the end of the first epoch it is also the best one."""
     train("run", *SETTINGS, "--epochs", 1)
     last, best = (safetensors.numpy.load_file(f"run/{name}.safetensors") for name in ("last", "best"))
     assert all((last[name] == best[name]).all() for name in best)
@@ -175,7 +175,7 @@ def test_resume_of_a_directory_that_is_not_a_run_is_an_error(mlp, tmp_path):
 def test_patience_ends_a_run_that_has_stopped_improving(train):
     result = train("run", "--epochs", "500", "--set", "training.patience=3", "--json", "--quiet")
     accuracies = [float(row.split(",")[7]) for row in Path("run/metrics.csv").read_text().splitlines()[1:]]
-    improved = accuracies.index(max(accuracies)) + 1  # the first of equals: to be as good again is no improvement
+    improved = accuracies.index(max(accuracies)) + 1  # the first, if tied: being as good again is not an improvement
     assert json.loads(result.out)["epochs"] == len(accuracies) == improved + 3 < 500
     assert len(accuracies) > 4
 
@@ -218,7 +218,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(train, mlp, monkeypatch):
     fcntl.flock(other, fcntl.LOCK_EX)
     result = mlp("train", "--resume", "run", "--epochs", "5")
     assert (result.code, "is being trained by another process" in result.err) == (2, True)
-    # nothing that the other one may be writing is read before
+    # before that, nothing is read that the other process may be writing
     last = Path("run/last.safetensors").read_bytes()
     Path("run/last.safetensors").write_bytes(b"")
     result = mlp("train", "--resume", "run", "--epochs", "5")

@@ -127,7 +127,7 @@ def test_a_damaged_run_is_a_line_that_says_so_among_the_others(mlp, runs, name, 
     assert (result.code, result.err, len(result.out.splitlines())) == (0, "", 4)
     first, second, third = listed(mlp)
     if (name, content) == ("config.toml", b""):
-        return  # a configuration of which every key is left out
+        return  # a configuration without any key
     assert (first["state"], second["state"], third["state"]) == ("finished", "damaged", "finished")
     assert path.name in second["problem"]
     assert path.name in result.out.splitlines()[2]

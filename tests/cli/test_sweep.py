@@ -1,4 +1,4 @@
-"""mlp sweep: its runs are those of mlp train, whoever makes them and whatever happens to the workers."""
+"""mlp sweep: its runs are those of mlp train, wherever they are trained and whatever happens to the workers."""
 
 import contextlib
 import csv
@@ -61,7 +61,7 @@ def threads():
 
 @pytest.fixture
 def in_process(monkeypatch, threads):
-    """The workers of this machine are those threads, whatever --jobs says."""
+    """Those threads stand in for the workers of this machine, whatever --jobs says."""
     import distributed
 
     monkeypatch.setattr(cluster, "_started", lambda: "spawn")
@@ -85,7 +85,7 @@ def rows(directory):
 
 
 def table(directory):
-    """sweep.csv but for what differs from machine to machine."""
+    """sweep.csv without what differs from machine to machine."""
     return [{key: value for key, value in row.items() if key not in ("seconds", "worker")} for row in rows(directory)]
 
 
@@ -112,7 +112,7 @@ def test_workers_on_this_machine_make_the_same_runs_as_mlp_train(mlp, data, trai
 
 
 def test_files_come_back_from_workers_that_do_not_see_the_directory(sweep, trained, monkeypatch):
-    monkeypatch.setattr(policy, "SECONDS_OF_A_TASK", 0)  # as long runs are made, which elsewhere are saved on the way
+    monkeypatch.setattr(policy, "SECONDS_OF_A_TASK", 0)  # as long runs are trained, which save on the way elsewhere
     wrote, came = [], {}
     monkeypatch.setattr(job, "sees", lambda common: False)
     monkeypatch.setattr(
@@ -168,7 +168,7 @@ def test_short_runs_share_a_task_and_are_reported_one_by_one(sweep, monkeypatch,
     train = job._train
     monkeypatch.setattr(policy, "_together", lambda *args: 4)
     monkeypatch.setattr(job, "_train", lambda job, *args: made.append(job.name) or train(job, *args))
-    for seconds in (1, -1):  # at -1 the time of a task is up after its first run, and the others come back
+    for seconds in (1, -1):  # with -1, the time of a task is up after its first run, and the others come back
         monkeypatch.setattr(job, "SECONDS_OF_A_TASK", seconds)
         made.clear()
         result = sweep("--out", f"out{seconds}", seeds=3)
@@ -438,7 +438,7 @@ def until(is_true):
 
 @contextlib.contextmanager
 def meanwhile(*functions):
-    """Do this, one after the other, in a thread, while the block goes on; what goes wrong there is raised after it."""
+    """Do these things in turn in a thread while the block runs; an exception there is raised after the block."""
     with ThreadPoolExecutor() as pool:
         done = pool.submit(lambda: [function() for function in functions])
         yield
@@ -446,7 +446,7 @@ def meanwhile(*functions):
 
 
 def epochs_in_the_making(directory):
-    """How many epochs have ended of each run that is being made."""
+    """How many epochs each run in training has finished."""
     return [
         len((run / "metrics.csv").read_bytes().splitlines()) - 1
         for run in Path(directory).glob("*-seed*")
@@ -456,7 +456,9 @@ def epochs_in_the_making(directory):
 
 def test_a_worker_a_client_and_the_scheduler_die(mlp, data, tmp_path, monkeypatch):
     """On a cluster of processes of its own, all of it on loopback."""
-    monkeypatch.setattr(policy, "SECONDS_OF_A_TASK", 0)  # runs as long ones are made: in place, saved after each epoch
+    monkeypatch.setattr(
+        policy, "SECONDS_OF_A_TASK", 0
+    )  # runs trained as long ones are: in place, saved after each epoch
     options = ("--data", data, *(part.replace("epochs=3", "epochs=30") for part in SMALL), *RATES, "--seeds", 2)
     contact = tmp_path / "scheduler.json"  # where the scheduler writes its address
     local = ("--scheduler-file", contact, "--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""Colours and bars are for terminals that have them, in every command alike."""
+"""Colours and bars appear only on terminals that have them, in every command."""
 
 import functools
 

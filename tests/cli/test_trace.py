@@ -113,7 +113,7 @@ def test_a_batch_is_traced_and_shows_1_over_m(mlp):
 
     batch = quantities("--index", "1", "--batch", "3")
     alone = [quantities("--index", str(1 + i)) for i in range(3)]
-    # Of a sure answer ŷ − y is all but cancelled, so that in float32 only its first digits are certain.
+    # For a sure answer, ŷ − y all but cancels, so only its first digits are certain in float32.
     for name in ("dW1", "db2", "dW3", "db3"):
         mean = np.mean([q[name] for q in alone], axis=0)
         np.testing.assert_allclose(batch[name], mean, atol=1e-2 * np.abs(mean).max())

@@ -46,7 +46,7 @@ def test_metrics_have_a_header_and_a_row_per_epoch(train):
 def test_best_is_the_epoch_with_the_best_validation_accuracy_and_last_the_last(train):
     train("run", "--epochs", "6")
     rows = [row.split(",") for row in Path("run/metrics.csv").read_text().splitlines()[1:]]
-    best = max(rows, key=lambda row: (float(row[7]), int(row[0])))  # the latest of equals
+    best = max(rows, key=lambda row: (float(row[7]), int(row[0])))  # the latest, if tied
     metadata = load_checkpoint("run/best.safetensors").metadata
     assert (metadata.epoch, metadata.val_accuracy, metadata.val_loss) == (int(best[0]), float(best[7]), float(best[6]))
     last = load_checkpoint("run/last.safetensors")

@@ -11,7 +11,7 @@ from mlp_cli.data.warps import Strengths, Warp
 
 @pytest.fixture
 def dataset():
-    """50 images of 3 pixels: image i is [i, i + 100, 255], its label is i, so that a batch tells what it holds."""
+    """50 images of 3 pixels: image i is [i, i + 100, 255] and has the label i, so that a batch shows what is in it."""
     i = np.arange(50)
     images = np.stack([i, i + 100, np.full(50, 255)], axis=1).astype(np.uint8)
     return Dataset("test", images, i, (1, 3), tuple(map(str, i)), {})
@@ -58,7 +58,7 @@ def test_examples_are_shuffled_not_only_batches(dataset):
     rng = np.random.default_rng(0)
     batches = Minibatches(examples(dataset), 16, ORDER)
     first, second = ([set(joined(batches, parts)[1]) for parts in batches.epoch(rng)] for _ in range(2))
-    assert not any(batch in second for batch in first)  # other company in the next epoch
+    assert not any(batch in second for batch in first)  # in other batches in the next epoch
     assert first[0] != set(range(10, 26))
 
 
@@ -107,7 +107,7 @@ def test_pixels_come_in_their_order_and_blank_ones_at_its_end_are_left_out():
     images[:, [50, 7, 21]] = rng.integers(1, 256, (40, 3))
     images[::2, 3] = 9
     order = most_lit_first(images)
-    assert order[:4].tolist() == [7, 21, 50, 3]  # as often lit: in their own order
+    assert order[:4].tolist() == [7, 21, 50, 3]  # lit equally often: in their own order
     data = Dataset("test", images, np.arange(40), (8, 8), tuple(map(str, range(40))), {})
     batches = Minibatches(examples(data, np.arange(40)), 10, order)
     for parts in batches.epoch(rng):
@@ -118,7 +118,7 @@ def test_pixels_come_in_their_order_and_blank_ones_at_its_end_are_left_out():
 
 
 def test_every_lit_pixel_is_among_the_inputs():
-    """The least often lit of the pixels is the last of so many that no other is made beside it."""
+    """The pixel lit least often comes last, at a round number, so that no other is made beside it."""
     images = np.zeros((20, 64), np.uint8)
     for pixel in range(COLUMNS + 1):
         images[: 20 - pixel, pixel] = 100
@@ -162,7 +162,7 @@ def test_warps_are_drawn_for_skipped_batches_too(dataset, skip):
 
 
 def test_an_epoch_that_is_skipped_draws_as_much_as_one_that_is_taken(dataset):
-    """As where a run was stopped after the last step of an epoch, and before the epoch was validated."""
+    """As when a run was stopped after the last step of an epoch, but before the epoch was validated."""
     states = []
     for skip in (0, 2, 3):
         rng = np.random.default_rng(0)

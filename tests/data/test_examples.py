@@ -1,4 +1,4 @@
-"""What an epoch has: images in one form or the other, and pictures of no digit; from the seed alone."""
+"""What an epoch contains: images in one form or the other, and non-digits; it depends on the seed alone."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_an_epoch_takes_the_share_of_second_forms_each_of_the_digit_it_stands_fo
     order = examples.order(np.random.default_rng(0))[0]
     is_second = order >= len(dataset)
     assert 0.15 < is_second.mean() < 0.35
-    # The second forms stand after the data set, in the order of the indices.
+    # The second forms follow the data set, in the order of the indices.
     original = np.where(is_second, INDICES[np.where(is_second, order - len(dataset), 0)], order)
     assert sorted(original) == list(INDICES)
     assert (examples.labels[order] == dataset.labels[original]).all()
@@ -63,7 +63,7 @@ def test_equal_seeds_give_equal_examples(dataset):
 
 
 def test_pieces_of_digits_are_of_images_to_train_on(dataset):
-    """Else training would see what it is validated on: with no images to train on but blank ones, there are none."""
+    """Otherwise training would see validation images. Here all images to train on are blank, so no piece has ink."""
     blank = dataset.images.copy()
     blank[INDICES] = dataset.images[0]
     only = Examples.made(Dataset("d", blank, dataset.labels, (28, 28), dataset.classes, {}), INDICES, 0.0, 0.2, rng())

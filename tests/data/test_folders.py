@@ -21,7 +21,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def sorted_by_class(digits, tmp_path_factory):
-    """A directory with a folder per digit; two pictures lie one folder deeper."""
+    """A directory with a folder per digit; two pictures are one folder deeper."""
     path = tmp_path_factory.mktemp("mine")
     for number, (image, label) in enumerate(zip(*digits, strict=True)):
         folder = path / str(label) / ("anna" if number < 2 else "")
@@ -61,7 +61,7 @@ def test_a_fifth_is_held_out_by_the_bytes_of_the_files_and_by_nothing_else(sorte
     numbers = [{number(picture) for picture in part.pictures} for part in (train, test)]
     assert numbers[0] | numbers[1] == set(range(200))
     assert not numbers[0] & numbers[1]
-    assert 20 <= len(test) <= 60  # 40 expected, with a deviation of 5.7
+    assert 20 <= len(test) <= 60  # 40 are expected, with a deviation of 5.7
     for picture in test.pictures:
         with open(picture.file, "rb") as file:
             assert int(hashlib.sha256(file.read()).hexdigest(), 16) / 2**256 < 0.2

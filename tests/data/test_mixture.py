@@ -51,7 +51,9 @@ def test_every_image_comes_in_and_none_is_both_trained_on_and_held_out(places):
     train, held_out = dataset.split(15, 0)
     assert set(train) | set(held_out) == set(range(360))
     assert not set(train) & set(held_out)
-    times = np.bincount(train, minlength=360)[300:]  # 45 images of the small source have the say of 285 of the large
+    times = np.bincount(train, minlength=360)[
+        300:
+    ]  # the 45 images of the small source count as much as the 285 of the large one
     assert sorted(set(times[times > 0])) == [6, 7]
 
 

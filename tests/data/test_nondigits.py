@@ -1,4 +1,4 @@
-"""Pictures of no digit: they look as MNIST's images do, follow the seed, and none is a digit."""
+"""Non-digits: they look like MNIST's images, depend on the seed alone, and none is a digit."""
 
 import cv2
 import numpy as np
@@ -75,7 +75,7 @@ def _paint(painter, digits, n):
 
 
 def test_a_body_is_broader_than_the_broadest_pen():
-    """Otherwise it could be a 1, or another digit."""
+    """Otherwise it could be a 1 or another digit."""
     rng = np.random.default_rng(1)
     for _ in range(2000):
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)

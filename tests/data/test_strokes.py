@@ -1,4 +1,4 @@
-"""Second forms of training images: the same digits, with strokes of other widths or written anew."""
+"""Second forms of training images: the same digits, with strokes of another width or redrawn from scratch."""
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ def bar(width):
 def test_a_bar_gets_the_width_that_is_asked_for(width):
     for before in (2, 3, 4):
         image = redraw(bar(before), width)
-        # The bar has grown longer by as much as it has grown wider, and then all of it was scaled back to 20 pixels.
+        # The bar has grown as much longer as wider, and was then scaled back to 20 pixels.
         scale = 20 / (20 + width - before)
         assert image[10:18].sum() / 255 / 8 == pytest.approx(width * scale, abs=0.5), before
 

@@ -73,7 +73,7 @@ def test_a_warp_is_bilinear_interpolation_where_its_map_says(images, name):
 
 
 def mean_map(name, strength, shape=SHAPE):
-    """The source coordinates (2, h, w) of 500 maps of one kind, about the centre: (500, 2, h, w)."""
+    """The source coordinates of 500 maps of one kind, relative to the centre: (500, 2, h, w)."""
     warp = Warp(shape, Strengths(**{name: strength}))
     draws, full = warp.draw(np.random.default_rng(2), 500), np.ones(500)
     coordinates = warp._affine(draws.affine, full) + (

@@ -82,7 +82,7 @@ class Browser:
         self.driver.find_element("id", identity).click()
 
     def press(self, identity):
-        """A click without the way of the mouse to the button: five times as fast."""
+        """A click without moving the mouse to the button first: five times as fast."""
         self.run("document.getElementById(arguments[0]).click()", identity)
 
     def complaints(self):

@@ -171,7 +171,7 @@ def test_the_rule_is_scaled_for_images_of_another_size(browser, checkpoint, heig
 
 
 def to_scale(ink, height, width, box):
-    """MNIST's rule in other words: every pixel is cut into box × box, and these are counted out to box × box parts."""
+    """MNIST's rule in another way: each pixel is cut into box × box pieces, which are dealt out to box × box parts."""
     side = max(ink.shape)
     above, left = ((side - size) // 2 for size in ink.shape)
     square = np.zeros((side, side))
@@ -313,7 +313,7 @@ def test_a_hairline_in_a_picture_is_thickened_and_a_small_picture_prepared(brows
     browser.open(shipped)
     line = np.zeros((120, 90), np.uint8)
     line[10:110, 30] = 255
-    small = np.full((28, 28), 255, np.uint8)  # not centred, not grey at its edges: no image of MNIST
+    small = np.full((28, 28), 255, np.uint8)  # not centred, not grey at its edges: not an image of MNIST
     small[2:20, 3] = 0
     for number, picture in enumerate((line, small)):
         Image.fromarray(picture).save(tmp_path / f"{number}.png")

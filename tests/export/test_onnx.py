@@ -1,4 +1,4 @@
-"""The ONNX model gives the answers of `mlp eval`, in onnxruntime, and errors for what is no image."""
+"""In onnxruntime, the ONNX model gives the answers of `mlp eval`, and errors for what is not an image."""
 
 import csv
 import hashlib

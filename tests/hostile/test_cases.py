@@ -78,7 +78,7 @@ def test_a_link_with_the_name_of_an_old_part_is_not_followed(mlp, data, run, nam
 @pytest.mark.parametrize("kind", ["link", "file"])
 @pytest.mark.parametrize(("command", "code"), [("report run", 2), ("train --resume run --epochs 4", 0)])
 def test_a_file_under_the_guessed_name_of_a_part_is_not_written_to(mlp, run, monkeypatch, command, code, kind):
-    """A report refuses to; who trains in a run has its lock, and removes what looks like a killed writer's first."""
+    """A report refuses; a process that trains a run holds its lock, and first removes what a killed writer left."""
     Path("victim").write_text("mine")
     monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
     for suffix in ("part", "run"):
@@ -89,7 +89,7 @@ def test_a_file_under_the_guessed_name_of_a_part_is_not_written_to(mlp, run, mon
 
 
 def test_a_run_that_is_moved_does_not_write_into_the_one_that_takes_its_place(tmp_path, data):
-    """The lock is on the directory, and so are the writes, wherever its name has gone."""
+    """The lock and the writes stay with the directory, wherever it has been moved."""
     config = load_config("plain", SMALL_TRAINING)
     first = begin(config, data, tmp_path / "my")
     (tmp_path / "my").rename(tmp_path / "old")
@@ -130,7 +130,7 @@ def test_a_reader_that_polls_never_sees_a_file_half_written(tmp_path, data):
     assert seen > 10
 
 
-# What a reader refuses, the writer refuses first
+# What a reader would refuse, the writer refuses first
 
 
 @pytest.mark.parametrize("threads", ["5000", "999999999999999999999"])
@@ -309,12 +309,12 @@ def test_a_report_has_no_control_bytes(mlp, data, run):
     assert r"\x1b]0;title" in page
 
 
-# Files that have no end, or lie
+# Files without an end, or with false promises
 
 
 @pytest.mark.parametrize("file", ["config.toml", "run.json", "metrics.csv", "last.safetensors", "best.safetensors"])
 def test_a_pipe_in_a_run_is_not_waited_for(mlp, data, run, file):
-    """Whoever opens it to read waits for ever."""
+    """Opening it for reading would wait for ever."""
     (run / file).unlink()
     os.mkfifo(run / file)
     for command in (["runs", "."], ["eval", "run"], ["train", "--resume", "run"], ["report", "run"]):
@@ -358,9 +358,9 @@ def test_seconds_may_differ_and_the_bytes_of_a_checkpoint_do_not(train, monkeypa
 
 @pytest.fixture(params=["limit", pytest.param("disk", marks=pytest.mark.campaign)])
 def room(request, mlp, tmp_path, monkeypatch):
-    """room(n): a context with room for n pages on the disk, so for files of so many bytes.
+    """room(n): a context in which the disk has room for n pages.
 
-    Every day a limit on the size of each file stands in for the disk: it fails at the same calls, with another number.
+    In everyday runs, a limit on the size of each file stands in for the disk: the same calls fail, with another errno.
     The campaign works on a file system in memory, which it fills.
     """
     if request.param == "limit":
@@ -468,7 +468,7 @@ def test_a_full_disk_leaves_a_complete_result_or_none(room, train, mlp, data, co
 
 
 def content(place):
-    """The bytes of a file, or of all files in a folder, by path; none of what is not there."""
+    """The bytes of a file, or of all files in a folder, by path; nothing for what does not exist."""
     files = [Path(place)] if Path(place).is_file() else Path(place).rglob("*")
     return {str(path): path.read_bytes() for path in files}
 
@@ -504,5 +504,5 @@ def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
 
 
 def test_a_mark_of_soft_edges_alone_is_not_a_slash():
-    """numpy would warn, on stderr, of the moments of no pixels."""
+    """numpy would warn on stderr about the moments of an empty set of pixels."""
     assert not rows._is_leaning_stroke(np.full((4, 1), 0.34))

@@ -1,8 +1,8 @@
 """Seeded generators of hostile input.
 
-What comes of it is an answer or one line: never a traceback, a hang, a raw control character, a new file or a changed
-one. An everyday run takes some of each kind; `pytest -m campaign tests/hostile` takes ten thousand and prints a line
-for each kind. A finding becomes a named case in test_cases.py.
+The outcome is an answer or one line: never a traceback, a hang, a raw control character, a new file or a changed one.
+An everyday run takes some of each kind; `pytest -m campaign tests/hostile` takes ten thousand and prints a line for
+each kind. A finding becomes a named case in test_cases.py.
 """
 
 import importlib.util
@@ -55,7 +55,7 @@ def mutated(content, rng):
 
 
 class Tally:
-    """Calls the program and asserts what must hold of every call; counts how near to the limits they came."""
+    """Calls the program and asserts what must hold for every call; counts how near to the limits the calls came."""
 
     def __init__(self, mlp):
         self.mlp = mlp
@@ -97,7 +97,7 @@ def call(mlp, request, capsys):
 
 
 def files(own):
-    """What tells whether a file was made, removed or written to: by path, outside of the directory `own`."""
+    """What shows whether a file was made, removed or written to: by path, outside the directory `own`."""
     status = {path: path.lstat() for path in Path().rglob("*") if own is None or Path(own) not in (path, *path.parents)}
     return {path: (s.st_ino, s.st_size, s.st_mtime_ns) for path, s in status.items()}
 
@@ -137,7 +137,7 @@ def pictures():
 
 
 def has_heif():
-    """Whether there is a plug-in for HEIC pictures, which is not ours to install."""
+    """Whether there is a plug-in for HEIC pictures, which is not up to us to install."""
     if importlib.util.find_spec("pillow_heif") is None:
         return False
     importlib.import_module("pillow_heif").register_heif_opener()

@@ -1,4 +1,4 @@
-"""Fifty signals at random moments: each run goes on to the bytes of the run that nobody stopped."""
+"""Fifty signals at random moments: each run, resumed, ends with the bytes of an uninterrupted run."""
 
 import json
 import os

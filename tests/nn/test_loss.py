@@ -38,7 +38,7 @@ def test_huge_logits_stay_finite_and_right(dtype):
 
 def test_the_softmax_jacobian_is_the_numerical_one(z):
     jacobian = softmax_jacobian(softmax(z))
-    for i in range(z.shape[1]):  # row i: the gradient of ŷᵢ; summed over examples, which do not mix
+    for i in range(z.shape[1]):  # row i: the gradient of ŷᵢ, summed over examples, which do not mix
         numerical = numerical_gradient(lambda i=i: softmax(z)[:, i].sum(), z)
         assert relative_error(jacobian[:, i], numerical) <= 1e-7
 

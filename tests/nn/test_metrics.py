@@ -19,7 +19,7 @@ def test_confusion_rows_are_the_truth_and_columns_the_answer():
 
 def test_precision_recall_and_f1_by_hand():
     precision, recall, f1 = per_class(np.array([[8, 2, 0], [4, 6, 0], [0, 0, 0]]))
-    # class 0: 8 of 12 answers right, 8 of 10 found; class 1: 6 of 8, 6 of 10; class 2 never occurs nor is answered
+    # class 0: 8 of 12 answers right, 8 of 10 found; class 1: 6 of 8, 6 of 10; class 2 neither occurs nor is answered
     assert precision.tolist() == pytest.approx([8 / 12, 6 / 8, 0])
     assert recall.tolist() == pytest.approx([8 / 10, 6 / 10, 0])
     assert f1.tolist() == pytest.approx([16 / 22, 12 / 18, 0])

@@ -15,7 +15,7 @@ from mlp_cli.proof.differences import directional_derivative, numerical_gradient
 
 def network(sizes, activation="relu", seed=0, dtype=np.float64):
     model = MLP(sizes, activation, np.random.default_rng(seed), dtype)
-    for b in model.parameters.b:  # zero biases would hide mistakes with them
+    for b in model.parameters.b:  # biases of zero would hide mistakes
         b[...] = np.random.default_rng(seed + 1).standard_normal(b.shape) * 0.1
     return model
 

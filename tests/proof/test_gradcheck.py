@@ -1,4 +1,4 @@
-"""The checks pass, and each formula that is spoilt fails in its own line, by its own name."""
+"""The checks pass, and each spoilt formula fails on its own line, under its own name."""
 
 import math
 from pathlib import Path
@@ -15,7 +15,7 @@ FORMULAS = [row.formula for row in gradcheck.check_formulas()]
 
 
 def first(signature, statement):
-    """The head of a function, and the head with a statement after it: planted so, a bug outlives a faster body."""
+    """The head of a function, and the head with a statement after it: planted this way, a bug survives a new body."""
     return f"def {signature}:\n", f"def {signature}:\n    {statement}\n"
 
 
@@ -170,7 +170,7 @@ def test_a_planted_bug_is_named_by_the_line_of_its_formula_and_no_other(bug, spo
     *change, formulas = BUGS[bug]
     gradcheck = spoilt(*change)
     wrong = [row for row in gradcheck.check_formulas() if not row.result.passed]
-    # A formula in which examples or inputs mix is no longer one whose parts add up, and shows there, too.
+    # If a formula mixes examples or inputs, its parts no longer add up, so it shows there, too.
     assert [row.formula for row in wrong if row.witness != gradcheck.WHOLE or row.formula in formulas] == formulas
 
 

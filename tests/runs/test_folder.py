@@ -51,7 +51,7 @@ def test_a_directory_that_cannot_be_made_is_an_error_with_its_name(tmp_path):
 
 @pytest.fixture
 def looked_at(tmp_path):
-    """A directory that another `mlp runs` is looking at: it has a shared lock."""
+    """A directory that another `mlp runs` is looking at: it holds a shared lock."""
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     yield tmp_path, descriptor

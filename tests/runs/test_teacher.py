@@ -1,4 +1,4 @@
-"""Runs that learn from a teacher, from re-drawn strokes and from pictures of no digit."""
+"""Runs that learn from a teacher, from redrawn strokes and from non-digits."""
 
 from pathlib import Path
 

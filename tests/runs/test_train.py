@@ -56,7 +56,7 @@ def test_a_signal_stops_after_the_step_it_came_in_and_saves_it(name, mlp, data):
 
 
 def test_a_thread_other_than_the_main_one_can_train(mlp, data):
-    """It may not handle signals."""
+    """Such a thread is not allowed to handle signals."""
     result = []
     thread = threading.Thread(target=lambda: result.append(mlp_cli.train(small_config(), data=data, out="run")))
     thread.start()

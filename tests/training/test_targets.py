@@ -1,4 +1,4 @@
-"""What examples are to be answered with: one row y each, whatever it comes from."""
+"""The targets of examples: one row y each, wherever it comes from."""
 
 import numpy as np
 import pytest
