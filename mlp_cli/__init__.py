@@ -22,10 +22,10 @@ def load(
 ) -> "Reader":
     """A Reader of pictures with a trained network.
 
-    `model` is "mnist", "latest" (the newest run under runs/), a run directory or a .safetensors file. Answers with a
-    confidence below `threshold` are refused: None means the model's own threshold, 0 answers everything. `inverted`
-    says whether the ink is darker than the paper; None means to detect it. Raises ModelError for a model that cannot
-    be found or read.
+    `model` is "mnist", "large", "latest" (the newest run under runs/ that has finished an epoch), a run directory or a
+    .safetensors file. Answers with a confidence below `threshold` are refused: None means the model's own threshold, 0
+    answers everything. `inverted` says whether the ink is darker than the paper; None means to detect it. Raises
+    ModelError for a model that cannot be found or read.
     """
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
@@ -44,9 +44,9 @@ def train(
 ) -> "Run":
     """Train a network and keep it in a new run directory: the files and bytes of `mlp train`.
 
-    `config` is a preset, a TOML file, a run directory or a Config; `data` a directory of data, MNIST without it; `out`
-    the directory to make, the next number under runs/ without it. `after_epoch` is called with the Record of each
-    epoch. The Run has the `directory`, for `load`, and the `records`. Raises MlpError.
+    `config` is a preset, a TOML file, a run directory or a Config; `data` is a directory or a CSV file, by default the
+    bundled MNIST; `out` is the directory to make, by default the next number under runs/. `after_epoch` is called with
+    the Record of each epoch. The Run has the `directory`, for `load`, and the `records`. Raises MlpError.
     """
     from mlp_cli.config import Config, load_config
     from mlp_cli.runs.start import begin

@@ -27,8 +27,9 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise what unwinds the program, and closes and removes what is half-done; Python's own KeyboardInterrupt for
-    Ctrl-C. Not while it imports: there nothing is half-done, and an exception may surface anywhere, or nowhere."""
+    """Raise an exception that unwinds the program, so that what is half-done is closed and removed; for Ctrl-C,
+    Python's own KeyboardInterrupt. During imports, exit at once: nothing is half-done then, and an exception may
+    surface anywhere, or nowhere."""
     while frame is not None:
         if frame.f_code.co_filename == IMPORTING:
             os._exit(128 + number)

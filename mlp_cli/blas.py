@@ -1,4 +1,4 @@
-"""The threads of the matrix products. Why one is the default, docs/training.md says."""
+"""The threads of the matrix products; docs/training.md says why one is the default."""
 
 import contextlib
 import functools
@@ -26,13 +26,13 @@ def one_thread() -> Iterator[None]:
 
 
 def libraries() -> list[dict[str, Any]]:
-    """What threadpoolctl says of each BLAS library, with its threads as they are now."""
+    """What threadpoolctl says about each BLAS library, with its present number of threads."""
     return [info for info in _controller().info() if info["user_api"] == "blas"]
 
 
 @functools.cache
 def _controller() -> threadpoolctl.ThreadpoolController:
-    """Made once: to look for the libraries takes a millisecond, to set their threads six microseconds."""
+    """Made once: looking for the libraries takes a millisecond, setting their threads six microseconds."""
     import numpy  # noqa: F401  # first, so that its library is there to be found
 
     return threadpoolctl.ThreadpoolController()

@@ -41,16 +41,16 @@ class TrainingConfig(_Section, frozen=True):
     """How the network learns. `momentum` is for "momentum" and "nesterov"; `warmup`, a part of the run, is for
     "cosine" and "one-cycle"; `validation` images are held out of the training files, by the seed.
 
-    `weight_average`: decay per step of a moving average of the parameters, which then is what is validated and kept
-    as the best; `label_smoothing`: share of the target that is spread over all classes; `dropout`: share of the hidden
-    activations that is dropped; `skip_easy`: share of the examples with a loss below the mean that an epoch leaves out;
-    `patience`: epochs without a better validation accuracy after which training stops; `checkpoint_every`: steps
-    between checkpoints within an epoch. All of these are off at 0. With `center_inputs` the network trains on images
-    minus their mean; the saved network takes plain images.
+    `weight_average`: decay per step of a moving average of the parameters, which is then validated and kept in their
+    place; `label_smoothing`: share of the target spread over all classes; `dropout`: share of the hidden activations to
+    drop; `skip_easy`: share of the examples with a loss below the mean to leave out of an epoch; `patience`: epochs
+    without a better validation accuracy after which training stops; `checkpoint_every`: steps between checkpoints
+    within an epoch. All of these are off at 0. With `center_inputs` the network trains on images minus their mean; the
+    saved network takes plain images.
 
-    `nondigits`: pictures of no digit to learn from, as a share of the training images; their target is
-    1/k in every class. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, replace the labels.
-    These are off at 0 and "".
+    `nondigits`: pictures that are not digits to learn from, as a share of the training images; their target is 1/k in
+    every class. `teacher`: a MODEL whose probabilities, softened by `teacher_temperature`, replace the labels. These
+    are off at 0 and "".
     """
 
     epochs: Annotated[int, Meta(ge=0, le=MOST_EPOCHS)] = 15
@@ -95,7 +95,7 @@ class AugmentationConfig(_Section, frozen=True):
 
 
 class Config(_Section, frozen=True):
-    """A whole configuration. Equal seeds, with equal data on one machine, give equal bytes."""
+    """A whole configuration. The same seed and data give the same bytes on the same machine."""
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     network: NetworkConfig = NetworkConfig()

@@ -83,7 +83,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 def write_folders(folders: Mapping[Path, Mapping[str, bytes]]) -> None:
     """Write folders of files, each in place of one of the same name. Raises OSError.
 
-    A kill at any moment leaves each of them whole or not there. They are put onto the disk together, which takes less
+    A kill at any moment leaves each of them complete or absent. They are put onto the disk together, which takes less
     than half the time of doing it one by one.
     """
     parts = {path: path.with_name(f".{secrets.token_hex(8)}.mlp-part") for path in folders}
@@ -129,7 +129,7 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 
 
 def remove_parts(directory: Path, descriptor: int | None = None) -> None:
-    """Remove what writers that were killed have left in a run directory, for the process that has its lock: parts of
+    """Remove what killed writers have left in a run directory, for the process that has its lock: parts of
     runs, and others if they are so old that nobody is at work on them. With a `descriptor`, of the open directory."""
     for name in os.listdir(directory if descriptor is None else descriptor):
         part = PART.fullmatch(name)

@@ -193,7 +193,7 @@ def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
         "<>>>>",
     )
     if column and any(group[column] not in measurement.classes for group in measurement.by(column)):
-        yield ""  # else it is what each class has
+        yield ""  # otherwise these are the recalls of the classes
         rows = [
             [cut(group[column], 40), f"{group['accuracy']:.2%}", str(group["images"])]
             for group in measurement.by(column)

@@ -1,7 +1,7 @@
 """Shuffled minibatches, cut into parts: uint8 images in, float32 inputs of the network out.
 
-Most pixels of an image are blank, and many are blank in every image of a batch. Pixels are therefore put in the order
-of how often they are lit: of a part of a batch only a prefix of the columns is made, and all others are 0.
+Most pixels of an image are blank, and many are blank in every image of a batch. Pixels are therefore sorted by how
+often they are lit: only a prefix of the columns of a part is made, and all others are 0.
 """
 
 import functools
@@ -99,7 +99,7 @@ class Minibatches:
         """One epoch, a list of parts for each batch, in an order drawn by `rng`; the last batch may be smaller.
 
         Batch `number`, from 0, is warped with strength(number). The first `skip` batches are passed over, as if they
-        had been taken. Of the examples only the `chosen` (n,) are in it. Maps are made by `spread`.
+        had been taken. Only the `chosen` (n,) examples are in it. Maps are made by `spread`.
         """
         rows, which = self.examples.order(rng, chosen)
         labels = self.examples.labels[rows]

@@ -85,7 +85,7 @@ class Source(NamedTuple):
     share: float = 1.0
 
 
-# The sha256 of the bundled files as they lie there, and of what is in them: a fifth as many bytes to hash.
+# The sha256 of the bundled files as stored, and of their content: a fifth as many bytes to hash.
 PACKED = {
     "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971":
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -141,7 +141,7 @@ class Dataset:
         """Indices of the examples to train on, and of `validation` others held out, drawn by the seed of a run.
 
         Each of several sources gives its own, the same as alone, and comes in repeatedly, in both, to have its share
-        there. Of pictures, which tend to be few, at most a fifth is held out. Raises DataError when nothing would be
+        there. Pictures tend to be few, so at most a fifth of them is held out. Raises DataError when nothing would be
         left to train on.
         """
         training, held_out, first = [], [], 0

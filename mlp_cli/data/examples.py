@@ -1,4 +1,4 @@
-"""The examples of an epoch: images of a data set, some in a second form, and pictures of no digit."""
+"""The examples of an epoch: images of a data set, some in a second form, and non-digits."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mlp_cli.data.datasets import DIGITS, Dataset
 from mlp_cli.images.mnist import SIDE
 
-POOL = 30_000  # pictures of no digit made at the start; each epoch takes some of them
+POOL = 30_000  # non-digits made at the start; each epoch takes some of them
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Examples:
     """Images (n, pixels) with labels (n,); those at `indices` are trained on.
 
     After the images of the data set there may follow a second form of each image at `indices`, in the same order; an
-    epoch takes the share `strokes` of these instead of the originals. Last may come the POOL of pictures of no digit,
-    labelled with the number of classes; an epoch takes `nondigits` of them.
+    epoch takes the share `strokes` of these instead of the originals. Last may come the POOL of non-digits, labelled
+    with the number of classes; an epoch takes `nondigits` of them.
     """
 
     images: NDArray[np.uint8]
@@ -30,11 +30,11 @@ class Examples:
     def made(
         cls, dataset: Dataset, indices: NDArray[np.int64], strokes: float, nondigits: float, rng: np.random.Generator
     ) -> "Examples":
-        """The examples at `indices` of a data set, with second forms and pictures of no digit drawn by `rng`; an
+        """The examples at `indices` of a data set, with second forms and non-digits drawn by `rng`; an
         epoch has `nondigits` times as many of the latter as of the others. This takes some seconds.
 
         For data other than digits in MNIST's form there are neither: other things have no pen strokes, and may look
-        like pictures of no digit.
+        like non-digits.
         """
         images, labels = [dataset.images], [dataset.labels]
         if strokes and has_digits(dataset):
@@ -60,7 +60,7 @@ class Examples:
         self, rng: np.random.Generator, chosen: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """The examples of an epoch in an order drawn by `rng`: their positions in `images`, and which of `indices` they
-        are, −1 for pictures of no digit. With `chosen`, only those of the examples at `indices` are taken."""
+        are, −1 for non-digits. With `chosen`, only those of the examples at `indices` are taken."""
         n, end = len(self.indices), len(self.images)
         which = np.arange(n) if chosen is None else np.flatnonzero(chosen)
         rows = self.indices[which]
@@ -75,5 +75,5 @@ class Examples:
 
 
 def has_digits(dataset: Dataset) -> bool:
-    """Whether the images are digits in MNIST's form: only then are there redrawn strokes and pictures of no digit."""
+    """Whether the images are digits in MNIST's form: only then are there redrawn strokes and non-digits."""
     return dataset.classes == DIGITS and dataset.image_shape == (SIDE, SIDE)

@@ -1,9 +1,9 @@
 """Labelled pictures as data: a folder per class, or a CSV file with the columns file and label beside the pictures.
 
 Each picture is prepared as `mlp predict` prepares it, to 28×28 pixels like MNIST's. Folders `train` and `test` are the
-two parts; without them about a fifth of the pictures is the test part. Which ones, the sha256 of each file decides, not
-the seed: the test part is the same for every run and every model, copies of a file stay together, and a picture that
-was once trained on never gets into the test part, even if pictures are added later.
+two parts; without them, about a fifth of the pictures form the test part. The sha256 of each file, not the seed,
+decides which: so the test part is the same for every run and every model, copies of a file stay together, and a picture
+that was once trained on never gets into the test part, even if pictures are added later.
 """
 
 import csv
@@ -39,7 +39,7 @@ def load_pictures(part: Part, where: str, classes: Sequence[str] | None = None, 
     """The "train" or the "test" part of the labelled pictures in a directory or CSV file, or "all" of them.
 
     Labels are numbered as in `classes`, or without these in their own order: 0, 1, …, 10, a, b. Pictures that cannot be
-    prepared are in `left_out` of the Dataset. Raises DataError for a label that is none of the classes, and where
+    prepared are in `left_out` of the Dataset. Raises DataError for a label that is not one of the classes, and if
     nothing is left.
     """
     path = Path(where)
@@ -118,7 +118,7 @@ def _prepared(file: str) -> NDArray[np.uint8] | str:
         return str(error)
     except MemoryError:
         return "does not fit into memory; make the picture smaller"
-    except Exception as error:  # one picture may not end the loading of all others
+    except Exception as error:  # one picture must not stop the loading of all others
         return f"cannot be read because of a bug in mlp: {type(error).__name__}: {error}"
 
 

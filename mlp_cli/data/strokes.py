@@ -35,8 +35,8 @@ def second_forms(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.r
 def redraw(image: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
     """An image (28, 28) with strokes that are `width` of its pixels wide in the mean, in MNIST's own form: (28, 28).
 
-    All edges move by the same distance, so an image with strokes of several widths keeps their difference. Of what is
-    thinner than it should lose, a fine line stays.
+    All edges move by the same distance, so an image with strokes of several widths keeps their difference. A stroke
+    thinner than what it should lose stays as a fine line.
     """
     room = round(BROADEST)
     fine = cv2.resize(image, (SIDE * UNIT, SIDE * UNIT), interpolation=cv2.INTER_CUBIC)

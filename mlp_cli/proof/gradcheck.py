@@ -265,7 +265,7 @@ def _check_backward(rng: np.random.Generator) -> Compared:
     return (values["dz3"],), network.backward(a, values["dz3"]).flat, expected.flat
 
 
-# What training leaves out and divides is compared with the whole.
+# What training leaves out or divides is compared with the whole.
 
 
 def _check_parts(rng: np.random.Generator) -> Compared:

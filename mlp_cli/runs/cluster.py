@@ -73,7 +73,7 @@ class Cluster:
         self._submit([jobs[first : first + together] for first in range(0, len(jobs), together)])
 
     def _submit(self, tasks: Sequence[Sequence[Job]], priority: int = 0) -> None:
-        # unique to this client: a worker still in a task of a killed one would take the same key for that task
+        # unique to this client: a worker still busy for a killed one would take the same key for that task
         keys = [f"mlp-{self._token}-{next(self._numbers):06d}" for _ in tasks]
         with self._or_lost(), _unwarned():
             futures = self._client.map(work, tasks, key=keys, priority=priority, **self._arguments)
@@ -211,8 +211,8 @@ def remote(address: str) -> Iterator[Cluster]:
 
 
 def _started() -> str:
-    """The way of multiprocessing to start workers. Where forks are to be had, they come from a process started here,
-    which imports what they need once for all of them, while this process imports the same."""
+    """How multiprocessing starts workers. Where it can, it forks them from a server process started here, which imports
+    what they need once for all of them, while this process imports the same."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
     from multiprocessing import forkserver  # not on Windows

@@ -157,8 +157,8 @@ def _threads(threads: int | None) -> int:
 def _check_memory(config: Config, dataset: Dataset) -> None:
     """Raise ConfigError, before anything is written, if the network or the batch does not fit into memory.
 
-    Counted is the least that training needs: parameters and gradients, and for each example of a batch what every layer
-    puts out and the gradient of that. The system may promise more memory than it has, and end the run later.
+    It counts the least that training needs: the parameters and their gradients, and for each example of a batch the
+    output of every layer and its gradient. The system may promise more memory than it has, and kill the run later.
     """
     sizes = [dataset.images.shape[1], *config.network.hidden, len(dataset.classes)]
     rows = max(0, min(config.training.batch_size, len(dataset) - config.training.validation))

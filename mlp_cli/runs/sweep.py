@@ -1,7 +1,7 @@
 """A sweep on disk, and its policy: the order of its runs, what it keeps, when it stops.
 
 The directory holds a directory for each run, sweep.toml (what was asked, and what that meant when the sweep began),
-sweep.csv (a row a run) and best.toml. What is done is known from the runs themselves, so a kill loses none.
+sweep.csv (a row a run) and best.toml. The runs themselves tell what is done, so a kill loses none.
 """
 
 import contextlib
