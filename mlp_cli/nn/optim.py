@@ -26,15 +26,15 @@ class SGD:
         self.parameters = parameters
         self.weight_decay = weight_decay
         self.state: dict[str, NDArray[Any]] = {}
-        self._room: Floats = np.empty_like(parameters.flat)  # where a step is computed
 
     def step(self, gradients: Parameters, learning_rate: float) -> None:
-        """Move the parameters against `gradients` by one step at `learning_rate`."""
+        """Move the parameters against `gradients` by one step at `learning_rate`; the step is computed in the vector of
+        the gradients, and replaces them."""
         if self.weight_decay:
             for W in self.parameters.W:
                 W *= 1 - learning_rate * self.weight_decay
         direction, factor = self._direction(gradients.flat)
-        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=self._room)
+        self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=gradients.flat)
 
     def flush(self) -> None:
         """Set to 0 what in the state has decayed to less than 1e-30, as the velocity of weights of pixels that are
@@ -44,7 +44,7 @@ class SGD:
             array[np.abs(array) < TINY] = 0
 
     def _direction(self, g: Floats) -> tuple[Floats, float]:
-        """The vector and the factor whose product, times −η, the parameters move by."""
+        """The vector and the factor whose product, times −η, the parameters move by; the vector may replace g."""
         return g, 1.0
 
 
@@ -75,7 +75,7 @@ class Nesterov(Momentum):
         v = self.state["velocity"]
         v += g
         v *= self.momentum
-        return np.add(g, v, out=self._room), 1.0
+        return np.add(g, v, out=g), 1.0
 
 
 class AdamW(SGD):
@@ -109,11 +109,11 @@ class AdamW(SGD):
         m *= self.beta1
         m += g
         v *= self.beta2
-        v += np.multiply(g, g, out=self._room)
+        v += np.multiply(g, g, out=g)
         # m̂ / (√v̂ + ε), with the constants taken out of the vectors
         m_correction = (1 - self.beta1) / (1 - self.beta1**t)
         v_correction = math.sqrt((1 - self.beta2) / (1 - self.beta2**t))
-        root = np.sqrt(v, out=self._room)
+        root = np.sqrt(v, out=g)
         root += self.epsilon / v_correction
         return np.divide(m, root, out=root), m_correction / v_correction
 

@@ -203,12 +203,12 @@ def test_warps_shrink_from_their_part_of_the_run_to_their_share_at_its_end():
 def test_the_optimiser_state_is_flushed_every_64_steps(data):
     config, _, state = start(data)
     assert config.training.optimizer == "nesterov"
-    velocity, none = state.optimizer.state["velocity"], Parameters(state.network.sizes)
+    velocity, sizes = state.optimizer.state["velocity"], state.network.sizes
     velocity[:2] = 1e-28, 1e-25  # times 0.9⁶⁴: 1.2e-31 and 1.2e-28
     for _ in range(63):
-        state.take_step(none, 0.1)
+        state.take_step(Parameters(sizes), 0.1)
     assert velocity[0] == pytest.approx(1e-28 * 0.9**63, rel=1e-4)
-    state.take_step(none, 0.1)
+    state.take_step(Parameters(sizes), 0.1)
     assert velocity[0] == 0
     assert velocity[1] == pytest.approx(1e-25 * 0.9**64, rel=1e-4)
 
