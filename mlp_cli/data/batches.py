@@ -83,6 +83,7 @@ class Minibatches:
     ) -> None:
         self.examples, self.batch_size, self.warp = examples, batch_size, warp
         self.images = examples.images if warp else np.take(examples.images, order, axis=1)
+        self.at_once = max(1, MAPS // warp.groups) if warp else MAPS  # batches whose parts are laid out
 
     def room(self) -> Room:
         """Buffers for `inputs`: a set for each part whose inputs are kept at a time."""
@@ -103,24 +104,22 @@ class Minibatches:
         """
         rows, which = self.examples.order(rng, chosen)
         labels = self.examples.labels[rows]
-        maps = self._maps(rng, strength, math.ceil(len(rows) / self.batch_size), skip, spread)
-        starts = range(skip * self.batch_size, len(rows), self.batch_size)
-        # Maps come first in zip, so that they are drawn even for a last batch that is skipped.
-        for here, start in zip(maps, starts, strict=True):
-            batch = slice(start, min(start + self.batch_size, len(rows)))
-            m = batch.stop - start
-            yield [
-                Part(
-                    number,
-                    where,
-                    m,
-                    which[batch][where],
-                    rows[batch][where],
-                    labels[batch][where],
-                    _within(here, m, where),
-                )
-                for number, where in enumerate(parts_of(m))
-            ]
+
+        def parts(number: int, maps: list[Map]) -> list[Part]:
+            start = number * self.batch_size
+            m = min(self.batch_size, len(rows) - start)
+            batch = []
+            for part, where in enumerate(parts_of(m)):
+                first, end = start + where.start, start + where.stop
+                own = which[first:end], rows[first:end], labels[first:end]
+                batch.append(Part(part, where, m, *own, _within(maps, m, where)))
+            return batch
+
+        batches = math.ceil(len(rows) / self.batch_size)
+        for first in range(0, batches, self.at_once):
+            numbers = range(first, min(first + self.at_once, batches))
+            maps = self._maps(rng, strength, numbers, skip, spread)
+            yield from [parts(number, here) for number, here in zip(numbers, maps, strict=True) if number >= skip]
 
     def inputs(self, part: Part, room: Room) -> NDArray[np.float32]:
         """The inputs of a part, (m, k): those of the first k pixels of the order. All others are 0."""
@@ -140,33 +139,29 @@ class Minibatches:
         return to_inputs(warped, out=warped).T
 
     def _maps(
-        self, rng: np.random.Generator, strength: Callable[[int], float], batches: int, skip: int, spread: Spread
-    ) -> Iterator[list[Map]]:
-        """The maps of each batch of an epoch from number `skip` on, one for each of its groups; without warps none."""
+        self, rng: np.random.Generator, strength: Callable[[int], float], numbers: range, skip: int, spread: Spread
+    ) -> list[list[Map]]:
+        """The maps of the batches of these numbers, one for each of its groups; none without warps, or where all of
+        them are skipped."""
+        none: list[list[Map]] = [[] for _ in numbers]
         if not self.warp:
-            for _ in range(skip, batches):
-                yield []
-            return
+            return none
         warp, groups = self.warp, self.warp.groups
-        at_once = max(1, MAPS // groups)
-        for first in range(0, batches, at_once):
-            numbers = range(first, min(first + at_once, batches))
-            draws = warp.draw(rng, len(numbers) * groups)  # draw all, so that skipping changes no later one
-            if numbers.stop <= skip:
-                continue
-            strengths = np.repeat([strength(number) for number in numbers], groups)
-            pieces = [slice(start, start + MAPS // 4) for start in range(0, len(strengths), MAPS // 4)]
-            maps = [one for piece in spread(functools.partial(warp.maps, draws, strengths), pieces) for one in piece]
-            for number in numbers:
-                if number >= skip:
-                    here = (number - first) * groups
-                    yield maps[here : here + groups]
+        draws = warp.draw(rng, len(numbers) * groups)  # draw all, so that skipping changes no later one
+        if numbers.stop <= skip:
+            return none
+        strengths = np.repeat([strength(number) for number in numbers], groups)
+        pieces = [slice(start, start + MAPS // 4) for start in range(0, len(strengths), MAPS // 4)]
+        maps = [one for piece in spread(functools.partial(warp.maps, draws, strengths), pieces) for one in piece]
+        return [maps[start : start + groups] for start in range(0, len(maps), groups)]
 
 
 def _within(maps: list[Map], m: int, where: slice) -> list[MapOf]:
     """The maps of the groups of a batch of m that have examples at `where`, with the first and last within it."""
+    if not maps:
+        return []
     groups, first, last = len(maps), where.start, where.stop
-    bounds = [m * group // groups for group in range(groups + 1)] if groups else []
+    bounds = [m * group // groups for group in range(groups + 1)]
     return [
         (one, max(start, first) - first, min(stop, last) - first)
         for one, start, stop in zip(maps, bounds[:-1], bounds[1:], strict=True)

@@ -43,13 +43,7 @@ def linear_dW(
 def linear_db(dz: Floats, m: int | None = None, out: Floats | None = None) -> Floats:
     """db = (1/m) Σ rows of dz, the gradient of the mean loss with respect to the biases; m as for `linear_dW`."""
     # As a product, since that is faster than np.mean and its float32 sum of many rows more exact.
-    return np.dot(_shares(len(dz), m or len(dz), dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
-
-
-@lru_cache(16)
-def _shares(n: int, m: int, dtype: np.dtype[Any]) -> Floats:
-    """1/m for each of n examples: (n,)."""
-    return np.full(n, 1 / m, dtype)
+    return np.matmul(_row(len(dz), 1 / (m or len(dz)), dz.dtype), dz, out=out)  # (m,) @ (m, h) -> (h,)
 
 
 def linear_da(dz: Floats, W: Floats, out: Floats | None = None, matmul: MatMul = np.matmul) -> Floats:
@@ -70,12 +64,18 @@ def centred_dW(dW: Floats, db: Floats, mean: Floats, out: Floats | None = None) 
 def relu(z: Floats, out: Floats | None = None) -> Floats:
     """a = max(z, 0)."""
     # A row of zeros, because numpy has vector instructions for rows but not for the number 0.
-    return np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
+    return np.maximum(z, _row(z.shape[-1], 0, z.dtype), out=out)
 
 
 def relu_dz(da: Floats, a: Floats, out: Floats | None = None) -> Floats:
     """dz = da ⊙ [z > 0]; the mask comes from the output, since a > 0 exactly where z > 0."""
     return np.multiply(da, a > 0, out=out)
+
+
+@lru_cache(64)
+def _row(n: int, value: float, dtype: np.dtype[Any]) -> Floats:
+    """`value`, n times: (n,). Made once."""
+    return np.full(n, value, dtype)
 
 
 def sigmoid(z: Floats, out: Floats | None = None) -> Floats:
