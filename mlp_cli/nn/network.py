@@ -56,10 +56,8 @@ class Buffers:
 
 
 class Backpropagated(NamedTuple):
-    """What `MLP.loss_and_gradients` gives: the loss of each example (m,), log ŷ (m, k), and the gradients of the mean
-    loss."""
+    """What `MLP.backpropagate` gives: log ŷ (m, k), and the gradients of the mean loss."""
 
-    losses: Floats
     log_y: Floats
     gradients: Parameters
 
@@ -103,11 +101,13 @@ class MLP:
         self.activation = ACTIVATIONS[activation]
         self.parameters = Parameters(self.sizes, dtype)
         self.matmul: MatMul = np.matmul
+        self.matmul_later: MatMul = np.matmul
 
-    def with_matmul(self, matmul: MatMul) -> "MLP":
-        """This network with the matrix products of `matmul`; it shares the parameters."""
+    def with_matmul(self, matmul: MatMul, later: MatMul) -> "MLP":
+        """This network with the matrix products of `matmul`, and those of `later` for dW, on which nothing else waits:
+        they may end after `backward`. It shares the parameters."""
         network = copy(self)
-        network.matmul = matmul
+        network.matmul, network.matmul_later = matmul, later
         return network
 
     def on_first(self, k: int) -> "MLP":
@@ -164,7 +164,7 @@ class MLP:
         gradients = gradients or Parameters(self.sizes, self.parameters.flat.dtype)
         for l in reversed(range(len(self.parameters.W))):
             linear_db(dz, batch_size, out=gradients.b[l])
-            linear_dW(a[l], dz, batch_size, gradients.W[l], self.matmul)
+            linear_dW(a[l], dz, batch_size, gradients.W[l], self.matmul_later)
             if l > 0:
                 da = linear_da(dz, self.parameters.W[l], buffers.dz[l - 1][:m], self.matmul)
                 g = a[l]
@@ -174,7 +174,7 @@ class MLP:
                 dz = self.activation.dz(da, g, out=da)
         return gradients
 
-    def loss_and_gradients(
+    def backpropagate(
         self,
         x: Floats,
         y: Floats | Integers,
@@ -193,7 +193,7 @@ class MLP:
         log_y = log_softmax(a[-1])
         dz = cross_entropy_dz(log_y, y)
         gradients = self.backward(a, dz, gradients, buffers, dropout, batch_size)
-        return Backpropagated(cross_entropy(log_y, y), log_y, gradients)
+        return Backpropagated(log_y, gradients)
 
     def predict(self, x: Floats) -> Integers:
         """The class with the largest logit for each of the examples x (m, sizes[0]): (m,)."""
@@ -207,7 +207,7 @@ class MLP:
 
     def gradients(self, x: Floats, labels: ArrayLike) -> Parameters:
         """The gradients of `loss`, one forward and one backward pass: Parameters."""
-        return self.loss_and_gradients(x, self._checked(x, labels)).gradients
+        return self.backpropagate(x, self._checked(x, labels)).gradients
 
     def _checked(self, x: Floats, labels: ArrayLike) -> Integers:
         """The labels as an array; ValueError unless each is an integer from 0 to k − 1 and there is at least one."""

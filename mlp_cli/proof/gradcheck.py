@@ -271,8 +271,8 @@ def _check_backward(rng: np.random.Generator) -> Compared:
 def _check_parts(rng: np.random.Generator) -> Compared:
     network, x, labels = _square_network(rng)
     parts = (slice(0, 1), slice(1, D))  # unequal parts: a sum or mean of means would differ
-    shares = [network.loss_and_gradients(x[part], labels[part], batch_size=D).gradients.flat for part in parts]
-    return (x,), np.sum(shares, axis=0), network.loss_and_gradients(x, labels).gradients.flat
+    shares = [network.backpropagate(x[part], labels[part], batch_size=D).gradients.flat for part in parts]
+    return (x,), np.sum(shares, axis=0), network.backpropagate(x, labels).gradients.flat
 
 
 def _check_blank(rng: np.random.Generator) -> Compared:
@@ -280,8 +280,8 @@ def _check_blank(rng: np.random.Generator) -> Compared:
     k = D - 1
     x[:, k:] = 0
     gradients = Parameters(network.sizes, np.float64)
-    network.on_first(k).loss_and_gradients(x[:, :k], labels, gradients=gradients.on_first(k))
-    return (x[:, :k],), gradients.flat, network.loss_and_gradients(x, labels).gradients.flat
+    network.on_first(k).backpropagate(x[:, :k], labels, gradients=gradients.on_first(k))
+    return (x[:, :k],), gradients.flat, network.backpropagate(x, labels).gradients.flat
 
 
 # A regulariser is compared with the same network or optimiser without it, so that nothing else is left to be wrong.
@@ -424,7 +424,7 @@ def _network(
         z = network.forward(x, buffers, dropout)[-1]
         return float(cross_entropy(log_softmax(z), y).mean())
 
-    return network, network.loss_and_gradients(x, y, dropout, buffers=buffers).gradients, loss
+    return network, network.backpropagate(x, y, dropout, buffers=buffers).gradients, loss
 
 
 def _distance_from_kinks(network: MLP, a: Floats, masks: list[Floats]) -> Floats:

@@ -43,7 +43,8 @@ class BatchGradient:
         mean: NDArray[np.float32] | None = None,
         losses: NDArray[np.float32] | None = None,
     ) -> None:
-        self.network, self.minibatches, self.workers = network.with_matmul(workers.matmul), minibatches, workers
+        self.network = network.with_matmul(workers.matmul, workers.matmul_later)
+        self.minibatches, self.workers = minibatches, workers
         self.targets, self.mean, self.losses = targets, mean, losses
         self.gradients = Parameters(network.sizes)
         m = min(PART, minibatches.batch_size)
@@ -82,8 +83,9 @@ class BatchGradient:
         network, whole, gradients = self._view(x.shape[1], part.number)
         network.parameters.b[0] = b
         y = self.targets(x, part.labels, self._of_teacher)
-        _, log_y, _ = network.loss_and_gradients(x, y, dropout, gradients, self._buffers, part.batch_size)
+        log_y, _ = network.backpropagate(x, y, dropout, gradients, self._buffers, part.batch_size)
         whole.W[0][x.shape[1] :] = 0
+        self.workers.finish()
         if part.number > 0:
             self.gradients.flat += whole.flat
         labels, which = part.labels, part.which
@@ -92,8 +94,8 @@ class BatchGradient:
         losses = cross_entropy(log_y, labels)
         if self.losses is not None:
             self.losses[which] = losses
-        correct = int(np.count_nonzero(log_y.argmax(axis=1) == labels))
-        return Outcome(len(labels), float(losses.sum()), correct)
+        correct = int(np.add.reduce(log_y.T.argmax(axis=0) == labels))
+        return Outcome(len(labels), float(np.add.reduce(losses)), correct)
 
     def _view(self, k: int, number: int) -> tuple[MLP, Parameters, Parameters]:
         """For the first k inputs of part `number`: the network, where its gradients go, and these without the rows of

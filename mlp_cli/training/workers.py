@@ -16,7 +16,7 @@ from mlp_cli.nn.arrays import Floats
 
 PIECE = 10_000_000  # multiplications of a piece of a product, at least: 0.1 ms, where it takes 0.03 to wake a thread
 PIECES = 4  # of a product, at most
-FIRST = 0.6  # of a piece more than another has the first one: its thread is at work already, while others must wake
+AHEAD = 5_000_000  # multiplications more in the first piece: its thread is at work already, while others must wake
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,12 +35,9 @@ def pieces_of(a: tuple[int, int], b: tuple[int, int]) -> list[slice]:
     count = max(1, min(PIECES, n * inner * columns // PIECE))
     if count == 1:
         return [slice(n)]
-    share = n / (count + FIRST)
-    bounds = [
-        0,
-        *(round((piece + FIRST) * share / 16) * 16 for piece in range(1, count)),
-        n,
-    ]  # whole cache lines
+    ahead = AHEAD / (inner * columns)  # rows
+    ends = [ahead + piece * (n - ahead) / count for piece in range(1, count)]
+    bounds = [0, *(round(end / 16) * 16 for end in ends), n]  # whole cache lines
     return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
@@ -92,6 +89,7 @@ class Workers:
     def __init__(self, threads: int) -> None:
         self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
         self._later: deque[Task[Any]] = deque()
+        self._products: list[Task[Floats]] = []  # of matmul_later
         self._helpers = [threading.Thread(target=self._help, name="worker", daemon=True) for _ in range(threads - 1)]
 
     def __enter__(self) -> "Workers":
@@ -133,12 +131,24 @@ class Workers:
 
     def matmul(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
         """a @ b; large products in pieces, on all free threads. The bytes do not depend on the number of threads."""
-        pieces = pieces_of(a.shape, b.shape)
-        if len(pieces) == 1:
+        if a.size * b.shape[1] < 2 * PIECE:
             return np.matmul(a, b, out=out)
         product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-        self.map(lambda rows: np.matmul(a[rows], b, out=product[rows]), pieces)
+        self.map(lambda rows: np.matmul(a[rows], b, out=product[rows]), pieces_of(a.shape, b.shape))
         return product
+
+    def matmul_later(self, a: Floats, b: Floats, out: Floats) -> Floats:
+        """a @ b as from `matmul`, but in a waiting thread if that pays: `out` is complete after `finish` only."""
+        if not self._helpers or not PIECE <= 2 * a.size * b.shape[1] < 4 * PIECE:
+            return self.matmul(a, b, out)
+        self._products.append(Task(functools.partial(np.matmul, a, b, out=out)))
+        self._tasks.put(self._products[-1])
+        return out
+
+    def finish(self) -> None:
+        """Wait for the products of `matmul_later`, or make them."""
+        while self._products:
+            self._products.pop().result()
 
     def _help(self) -> None:
         with np.errstate(all="ignore"):  # numpy keeps it per thread

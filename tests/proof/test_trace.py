@@ -12,7 +12,7 @@ from mlp_cli.proof.trace import trace
 def trained_gradients(network, x, labels):
     """The gradients of these examples as a step of training computes them: a vector."""
     room = {"gradients": Parameters(network.sizes), "buffers": network.buffers(128)}
-    return network.loss_and_gradients(x, labels, **room).gradients.flat
+    return network.backpropagate(x, labels, **room).gradients.flat
 
 
 def traced_gradients(network, x, labels):

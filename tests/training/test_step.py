@@ -49,7 +49,7 @@ def test_the_gradient_is_that_of_the_whole_batch_however_it_is_cut_and_ordered(d
             narrower, before = narrower + (width < before), width
             rows = np.concatenate([part.rows for part in parts])
             x = (dataset.images[rows] / 255).astype(np.float32) - (0 if mean is None else mean)
-            whole = plain.loss_and_gradients(x, label_rows(K, 0.1)[dataset.labels[rows]], dropout)
+            whole = plain.backpropagate(x, label_rows(K, 0.1)[dataset.labels[rows]], dropout)
             np.testing.assert_allclose(gradient.gradients.W[0], whole.gradients.W[0][order], atol=2e-6)
             flat = plain.parameters.W[0].size
             np.testing.assert_allclose(gradient.gradients.flat[flat:], whole.gradients.flat[flat:], atol=2e-6)
@@ -58,3 +58,27 @@ def test_the_gradient_is_that_of_the_whole_batch_however_it_is_cut_and_ordered(d
             answers = whole.log_y.argmax(axis=1)
             assert outcome == (m, pytest.approx(own.sum(), rel=1e-5), (answers == dataset.labels[rows]).sum())
     assert narrower or batch_size > 7  # some batches have fewer columns than the one before
+
+
+def test_a_step_waits_for_the_products_that_other_threads_make(dataset):
+    """Here they are all made when they are waited for, and not before."""
+    waiting = []
+
+    class Late(Workers):
+        def matmul_later(self, a, b, out):
+            waiting.append(lambda: np.matmul(a, b, out=out))
+            return out
+
+        def finish(self):
+            while waiting:
+                waiting.pop()()
+
+    batches = Minibatches(Examples(dataset.images, dataset.labels, np.arange(N)), 100, np.arange(PIXELS))
+    targets = Targets(K, load_config("plain").training)
+    network = MLP([PIXELS, 8, 6, K], rng=2)
+    with Workers(1) as workers, Late(1) as late:
+        gradients = [BatchGradient(network, batches, kind, targets) for kind in (workers, late)]
+        for parts in batches.epoch(np.random.default_rng(0)):
+            for gradient in gradients:
+                gradient(parts)
+            assert (gradients[0].gradients.flat == gradients[1].gradients.flat).all()

@@ -83,6 +83,23 @@ def test_products_have_the_same_bytes_with_any_number_of_threads(threads):
     np.testing.assert_allclose(room, x.T @ dz, atol=1e-3)
 
 
+def test_a_product_may_be_made_later_and_is_there_when_it_is_waited_for():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((1024, 128), np.float32), rng.standard_normal((128, 64), np.float32)
+    begun, go_on = threading.Event(), threading.Event()
+    with Workers(2) as workers:
+        hinder = workers.later(lambda: (begun.set(), go_on.wait(10)))
+        assert begun.wait(10)  # the other thread is at something else
+        outs = [np.zeros((1024, 64), np.float32) for _ in range(2)]
+        for out in outs:
+            assert workers.matmul_later(a, b, out=out) is out
+        assert not any(out.any() for out in outs)
+        workers.finish()
+        go_on.set()
+        hinder()
+    assert all((out == a @ b).all() for out in outs)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_deferred_value_is_computed_once_by_the_first_thread_that_needs_it(threads):
     made = []
