@@ -136,7 +136,8 @@ class Minibatches:
             return to_inputs(images[:, :k], out=inputs.reshape(m, k))
         # Warps are made transposed. The network accepts a transposed view, so nothing is transposed back.
         warped = self.warp.apply(part.maps, images, inputs.reshape(k, m), room.warped)
-        return to_inputs(warped, out=warped).T
+        warped *= PIXEL_SCALE
+        return warped.T
 
     def _maps(
         self, rng: np.random.Generator, strength: Callable[[int], float], numbers: range, skip: int, spread: Spread
@@ -151,7 +152,7 @@ class Minibatches:
         if numbers.stop <= skip:
             return none
         strengths = np.repeat([strength(number) for number in numbers], groups)
-        pieces = [slice(start, start + MAPS // 4) for start in range(0, len(strengths), MAPS // 4)]
+        pieces = [slice(start, start + MAPS // 2) for start in range(0, len(strengths), MAPS // 2)]
         maps = [one for piece in spread(functools.partial(warp.maps, draws, strengths), pieces) for one in piece]
         return [maps[start : start + groups] for start in range(0, len(maps), groups)]
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MARGIN = 2  # of background around the image: coordinates are clipped into it
-STEPS = 64  # of a coordinate, per pixel
+BITS = 6
+STEPS = 1 << BITS  # of a coordinate, per pixel
 
 
 class Strengths(NamedTuple):
@@ -101,8 +102,8 @@ class Warp:
         limits = np.array([self.height + 2 * MARGIN - 2, self.width + 2 * MARGIN - 2], np.float32)[:, None] * STEPS
         np.rint(coordinates, out=coordinates)
         steps = np.clip(coordinates, 0, limits, out=coordinates).astype(np.intp)  # (n, 2, p)
-        y, x = (steps // STEPS).transpose(1, 0, 2)  # (n, p), the upper left neighbour
-        fy, fx = (steps % STEPS).astype(np.float32).transpose(1, 0, 2) / STEPS
+        y, x = (steps >> BITS).transpose(1, 0, 2)  # (n, p), the upper left neighbour
+        fy, fx = (steps & (STEPS - 1)).astype(np.float32).transpose(1, 0, 2) / STEPS
         corner = y * self._padded_width + x
         below = corner + self._padded_width
         neighbours = np.stack([corner, corner + 1, below, below + 1], axis=-1)
@@ -115,7 +116,7 @@ class Warp:
         padded[MARGIN:-MARGIN, MARGIN:-MARGIN] = lit.reshape(self.height, self.width)
         flat, reached = padded.ravel(), np.zeros(len(lit), np.bool_)
         for (neighbours, _), _, _ in maps:
-            reached |= flat[neighbours].any(axis=1)
+            reached |= flat[neighbours].view(np.uint32)[:, 0] > 0  # any of the four, which together are one number
         return reached
 
     def apply(
