@@ -17,6 +17,7 @@ from common import machine, print_table
 import mlp_cli.data.batches as batches
 import mlp_cli.nn.network as model
 import mlp_cli.training.loop as loop
+import mlp_cli.training.step as step_of_batch
 from mlp_cli.blas import limit_threads
 from mlp_cli.config import load_config
 from mlp_cli.data.datasets import load_dataset
@@ -33,7 +34,7 @@ WATCHED = [  # where a function is looked up, its name there, and what to show f
     (model, "linear_db", "db"),
     (model, "log_softmax", "log-softmax"),
     (model, "cross_entropy_dz", "dz = ŷ − y"),
-    (model, "cross_entropy", "loss"),
+    (step_of_batch, "cross_entropy", "loss"),
 ]
 
 
