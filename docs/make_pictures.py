@@ -32,7 +32,7 @@ sys.path.append(str(DOCS.parent / "tests"))
 import pages  # noqa: E402 (the generators of pages stand with the tests)
 
 WIDTH, HEIGHT = 1100, 760  # of the drawing page
-COLOURS = {"light": ("#ffffff", "#1b1b1f", "#5b5b66"), "dark": ("#121217", "#ececf1", "#a6a6b3")}
+COLOURS = {"light": ("#ffffff", "#1b1b1f", "#5b5b66"), "dark": ("#16161a", "#ececf1", "#a6a6b3")}
 CELL = 230  # of the gallery
 TABLES = DOCS.parent / "benchmarks" / "tables.md"  # what benchmarks/compare.py measured
 PLOT = (100, 34, 690, 280)  # left, top, right, bottom of the chart's axes, in 720×340

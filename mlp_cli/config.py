@@ -180,13 +180,13 @@ def _read(name: str | Path) -> tuple[Path, Table]:
     if path.is_dir():
         path = path / IN_A_RUN
         if not path.is_file():
-            raise ConfigError(f"{name}: is neither a configuration nor a run directory: it has no {IN_A_RUN}")
+            raise ConfigError(f"{name}: neither a configuration nor a run directory: it has no {IN_A_RUN}")
     try:
         return path, _parsed(read_file(path, LONGEST_TOML).decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not TOML: it is not UTF-8 text") from None
+        raise ConfigError(f"{path}: not TOML: it is not UTF-8 text") from None
     except TOML_ERRORS as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
+        raise ConfigError(f"{path}: not TOML: {error}") from None
     except FileNotFoundError:
         known = ", ".join(presets())
         guess = _did_you_mean(str(name), presets())

@@ -50,4 +50,4 @@ class BelowError(MlpError):
 
 
 class OutputError(MlpError):
-    """An output file or folder that exists already or cannot be written."""
+    """An output file or folder that already exists or cannot be written."""

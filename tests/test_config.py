@@ -74,10 +74,10 @@ def test_a_configuration_is_written_as_toml_that_reads_back_the_same(file):
         ("seed.x=1", r"seed is not a section"),
         ("seed=99999999999999999999", r"seed = 99999999999999999999: must be a whole number"),
         ("training.epochs", r"expected KEY=VALUE"),
-        ("training.epochs=", r"is not a TOML value"),
-        ("training.epochs=[1", r"is not a TOML value"),
-        ("seed=" + "9" * 5000, r"is not a TOML value"),
-        ("seed=" + "[" * 100_000, r"is not a TOML value"),
+        ("training.epochs=", r"not a TOML value"),
+        ("training.epochs=[1", r"not a TOML value"),
+        ("seed=" + "9" * 5000, r"not a TOML value"),
+        ("seed=" + "[" * 100_000, r"not a TOML value"),
     ],
 )
 def test_a_wrong_assignment_is_named_with_what_is_allowed(assignment, message):
@@ -94,7 +94,7 @@ def test_an_error_names_the_wrong_option_not_the_file():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed = ", "is not TOML"),
+        ("seed = ", "not TOML"),
         ("sead = 1", r"unknown key sead; did you mean seed\?"),
         ("[training]\nepochs = 'many'", r"training\.epochs = 'many': must be a whole number"),
     ],
@@ -120,5 +120,5 @@ def test_configuration_files_that_are_not_text_are_errors(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "binary.toml")
-    with pytest.raises(ConfigError, match=r"is neither a configuration nor a run directory: it has no config.toml$"):
+    with pytest.raises(ConfigError, match=r"neither a configuration nor a run directory: it has no config.toml$"):
         load_config(tmp_path)

@@ -71,7 +71,7 @@ def check_new(path: str | Path) -> None:
     from mlp_cli.errors import OutputError
 
     if os.path.lexists(path):
-        raise OutputError(f"{path}: exists already and is not overwritten; choose another name")
+        raise OutputError(f"{path}: already exists; choose another name")
 
 
 def write_new(path: str | Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ from mlp_cli.errors import OutputError
 
 
 def check_absent(path: str, option: str) -> None:
-    """Raise OutputError, before any work is done, if the path that an option names exists already."""
+    """Raise OutputError, before any work is done, if the path that an option names already exists."""
     if path == "" or os.path.lexists(path):
         raise _exists(path, option)
 
@@ -41,7 +41,7 @@ def new_file(path: str, content: bytes, option: str) -> None:
 
 
 def _exists(path: str, option: str) -> OutputError:
-    problem = "exists already and is not overwritten" if path else "is empty"
+    problem = "already exists" if path else "is empty"
     return OutputError(f"{path or option}: {problem}; choose another {option}")
 
 

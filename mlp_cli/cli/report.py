@@ -85,4 +85,4 @@ def _check_replaceable(path: Path) -> None:
     except OSError:
         is_report = False
     if not is_report:
-        raise OutputError(f"{path}: exists already and is not a report; choose another --out")
+        raise OutputError(f"{path}: already exists and is not a report; choose another --out")

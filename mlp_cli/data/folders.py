@@ -189,9 +189,9 @@ def _of_csv(path: Path) -> list[Picture]:
                     columns = {key: printable(row[key]) for key in header if key not in (CSV_FILE, CSV_LABEL)}
                     pictures.append(Picture(str(path.parent / row[CSV_FILE]), label, columns))
     except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text; save it as CSV in UTF-8") from None
+        raise DataError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{path}: is not CSV after line {reader.line_num}: {error}") from None
+        raise DataError(f"{path}: not CSV after line {reader.line_num}: {error}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if not pictures:

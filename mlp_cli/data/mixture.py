@@ -37,8 +37,8 @@ def mixed(datasets: Sequence[Dataset], shares: Sequence[float], where: Where = N
     first, *others = datasets
     for dataset in others:
         if dataset.classes != first.classes:
-            problem = f"has the classes {', '.join(dataset.classes)}, not {', '.join(first.classes)}"
-            raise DataError(f"{dataset.place}: {problem}, as {first.place}")
+            theirs = f"{first.place} has {', '.join(first.classes)}"
+            raise DataError(f"{dataset.place}: has the classes {', '.join(dataset.classes)}, but {theirs}")
         if dataset.image_shape != first.image_shape:
             (h, w), (first_h, first_w) = dataset.image_shape, first.image_shape
             raise DataError(f"{dataset.place}: has images of {h}×{w} pixels, but {first.place} of {first_h}×{first_w}")

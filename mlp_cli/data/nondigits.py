@@ -1,7 +1,7 @@
-"""Pictures of no digit, from which the network learns what to refuse: letters and signs, scribbles, doodles, pieces
+"""Non-digits, from which the network learns what to refuse: letters and signs, scribbles, doodles, pieces
 of digits and pairs of them, filled shapes, textures.
 
-They look as MNIST's images do, since they go the same way: drawn on a larger canvas and brought into 28×28 by
+They look like MNIST's images, since they are made the same way: drawn on a larger canvas and brought into 28×28 by
 `images.mnist.normalise`. Nothing that a person would call a digit is among them: no O, l, I, S, Z, g, q, b, B and the
 like, no upright stroke, ring or single bend. Letters and signs are pen strokes from Hershey-Fonts (Allen V. Hershey
 1967, "Calligraphy for computers"), written with pens from fine to broad and never twice alike.
@@ -20,7 +20,7 @@ from mlp_cli.images.mnist import SIDE, tight_box
 
 INK = 60  # every picture has a pixel at least this light
 
-# The glyphs taken from each of Hershey's fonts, those that look like no digit, by the character each is stored under.
+# The glyphs taken from each of Hershey's fonts that do not look like digits, by the character each is stored under.
 LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx#%&*+<=?@[^~:;"
 CLOSEST = "aaafGGiijjJJJQQrt"  # letters close to digits: repeated, since they are harder to learn
 SERIFS = "yy"  # without its serifs it could be a 4
@@ -43,7 +43,7 @@ FONTS = {
 
 
 def nondigits(n: int, rng: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """n pictures of no digit, (n, 784), drawn by `rng`; pieces and pairs are of `digits`, images (m, 784) of MNIST."""
+    """n non-digits (n, 784), drawn by `rng`; pieces and pairs are of `digits`, images (m, 784) of MNIST."""
     painters = [kind.painter(rng, digits.reshape(-1, SIDE, SIDE)) for kind in KINDS]
     shares = np.array([kind.share for kind in KINDS])
     images = np.empty((n, SIDE, SIDE), np.uint8)

@@ -67,9 +67,9 @@ class Page:
 def decode(file: File) -> Page:
     """The first Page of a picture file (path or binary stream), or of a Pillow Image.
 
-    Upright by its EXIF orientation, unless that is stale; transparent parts are paper; of an animation the first frame;
-    16-bit, 32-bit and float pictures are stretched from their darkest to their brightest value; large photos are
-    reduced. Raises ImageError for what is missing, damaged, too large or no picture.
+    Upright by its EXIF orientation, unless that is stale; transparent parts are paper; of an animation, the first
+    frame; 16-bit, 32-bit and float pictures are stretched from their darkest to their brightest value; large photos are
+    reduced. Raises ImageError if it is missing, damaged, too large or not a picture.
     """
     return next(decode_all(file))
 
@@ -88,7 +88,7 @@ def decode_all(file: File) -> Iterator[Page]:
                     raise ImageError(f"pages from here on are not read; those of a file may have at most {most}")
                 yield _quietly(_page, picture)
     except UnidentifiedImageError:
-        raise ImageError("is not a picture in a format that mlp reads") from None
+        raise ImageError("not a picture in a format that mlp reads") from None
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except ImageError:
@@ -122,7 +122,7 @@ def _open(file: File) -> Image.Image:
         try:
             import pillow_heif  # an optional package that the user installs
         except ImportError:
-            raise ImageError("is a HEIC picture; to read it: pip install pillow-heif") from None
+            raise ImageError("a HEIC picture; to read it: pip install pillow-heif") from None
 
         pillow_heif.register_heif_opener()
         return Image.open(file, formats=["HEIF"])
@@ -165,8 +165,8 @@ def _page(picture: Image.Image) -> Page:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if there is none, or if it is stale: if a program turned the pixels, and left the
-    tag, then the size that the camera noted is that of the picture before it was turned."""
+    """The EXIF orientation, 1 to 8; 1 if there is none or it is stale: if a program turned the pixels but left the tag,
+    the size noted by the camera is that of the picture before it was turned."""
     try:
         exif = picture.getexif()
         orientation = int(exif.get(ORIENTATION, 1))

@@ -25,8 +25,8 @@ class Digit:
 def prepare(page: Page, inverted: bool | None = None) -> Digit:
     """The one Digit on a Page.
 
-    `inverted` says whether the ink is darker than the paper; None is to see. Raises ImageError for a page without ink,
-    or without anything like a single digit.
+    `inverted` says whether the ink is darker than the paper; None means to detect it. Raises ImageError for a page
+    without ink, or without anything like a single digit.
     """
     whole = as_it_is(page, inverted)
     if whole:

@@ -32,7 +32,7 @@ class Ink:
 def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | None:
     """The Ink on a page (h, w) of grey levels, or None if it is blank.
 
-    `inverted` says whether the ink is darker than the paper; None is to see.
+    `inverted` says whether the ink is darker than the paper; None means to detect it.
     """
     plain = _plain_paper(levels)
     is_dark = is_dark_ink(levels, plain)

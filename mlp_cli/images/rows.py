@@ -163,7 +163,7 @@ def _fragments_and_signs(
     """Puts the `small` pieces that are fragments of digits into their `group`, and returns those that may be signs.
 
     A fragment is a break in the stroke away from a digit, or above, below or within it and near. A dot at the foot is
-    none: it is a decimal point under the arm of a 7.
+    not one: it is a decimal point under the arm of a 7.
     """
     marks = found.marks
     chosen = small & (marks.side >= DUST * height) & (marks.area >= 2)

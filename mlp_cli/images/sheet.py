@@ -186,7 +186,7 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
         first = corners.sum(axis=1).argmin()
         corners = np.roll(corners, -first, axis=0)
         (a, b), (c, d) = corners[1] - corners[0], corners[2] - corners[1]
-        if a * d < b * c:  # against the clock
+        if a * d < b * c:  # anticlockwise
             corners = np.roll(corners[::-1], 1, axis=0)
         sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
         width, height = max(sides[0], sides[2]), max(sides[1], sides[3])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mlp_cli.images.digits import Digit
 from mlp_cli.images.single import drawn
 
-# Degrees, against the clock. Not 180: a 6 would be as good a 9.
+# Degrees, anticlockwise. Not 180: a 6 would be as good a 9.
 DEGREES = (-40, -30, -20, 20, 30, 40, -90, 90)
 SURE = 0.9  # a digit read with this confidence is not turned
 MARGIN = 0.2  # of confidence, by which a turned digit must exceed the original
@@ -31,7 +31,7 @@ def surer(digit: Digit, confidence: float, probabilities: Callable[[NDArray[np.u
 
 
 def turned(digit: Digit, degrees: float) -> Digit:
-    """The Digit turned against the clock about its middle; its box stays the one on the page."""
+    """The Digit turned anticlockwise about its middle; its box stays the one on the page."""
     assert digit.levels is not None
     height, width = digit.levels.shape
     side = int(np.ceil(np.hypot(height, width)))

@@ -1,8 +1,8 @@
 """Checkpoints: safetensors files of the parameters W1, b1, W2, b2, … (float32 or float16, W as inputs × outputs), and,
 for resuming, the parameters in training and the state of the optimiser and of the loop.
 
-What is not a tensor stands in the file's metadata, one JSON string a key: see `Metadata`. No pickle, so a
-checkpoint from a stranger cannot run code, and every framework reads the weights.
+Everything else is in the file's metadata, one JSON string per key: see `Metadata`. No pickle, so a checkpoint from a
+stranger cannot run code, and other frameworks can read the weights.
 """
 
 import json
@@ -59,10 +59,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` and `step` count those finished when it was written; `val_accuracy` and `val_loss` are those of the last
     validation until then (None before the first), and so is `temperature`, by which to divide the logits for calibrated
-    probabilities. An answer whose calibrated probability lies below `threshold` is refused: it looks like no digit.
-    `split_seed` drew the images that were held out for validation; None is the seed of the configuration.
-    `trained_on` has the sha256 of each data set that the parameters were ever trained on, as in Dataset. `progress` is
-    what only `--resume` needs.
+    probabilities. An answer whose calibrated probability is below `threshold` is refused, as not a digit. `split_seed`
+    drew the images that were held out for validation; None is the seed of the configuration. `trained_on` has the
+    sha256 of each data set that the parameters were ever trained on, as in Dataset. `progress` is what only `--resume`
+    needs.
     """
 
     format: int
@@ -102,8 +102,8 @@ class Checkpoint:
     tensors: Tensors
 
     def copy(self, name: str, view: NDArray[Any]) -> None:
-        """Copy the tensor `name` into an array of its shape and type, or of single precision where the tensor is of
-        half. Raises ModelError if it is not like that."""
+        """Copy the tensor `name` into an array of the same shape and type, or from half into single precision. Raises
+        ModelError if the tensor is not like that."""
         tensor = self.tensors.get(name)
         if tensor is None:
             raise ModelError(f"{self.path}: has no tensor {name}")
@@ -156,7 +156,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     except safetensors.SafetensorError as error:
-        raise ModelError(f"{path}: is not a complete safetensors file ({error})") from None
+        raise ModelError(f"{path}: not a complete safetensors file ({error})") from None
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: has a tensor type that numpy cannot represent ({error})") from None
     metadata = _parse(path, strings)
@@ -179,7 +179,7 @@ def _parse(path: Path, strings: dict[str, str]) -> Metadata:
         values = {key: json.loads(value) for key, value in strings.items()}
         format_number = values["format"]
     except (KeyError, TypeError, ValueError, RecursionError):
-        raise ModelError(f"{path}: is a safetensors file, but not a checkpoint of mlp") from None
+        raise ModelError(f"{path}: a safetensors file, but not a checkpoint of mlp") from None
     if not isinstance(format_number, int) or format_number != FORMAT:
         shown = cut(to_json(format_number))
         raise ModelError(

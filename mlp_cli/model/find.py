@@ -18,8 +18,8 @@ LINE = 1000  # bytes; no line of metrics.csv is longer
 def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
     """The checkpoint file that MODEL means: a bundled model by its name, "latest", a run directory's best, or a file.
 
-    "latest" is the best of the run under runs/ that started last, among those that have finished an epoch. Without a
-    MODEL it is that run's, or if there is none the bundled "mnist". Raises ModelError.
+    "latest" is the best of the run under runs/ that started last, among those that have finished an epoch. Without
+    MODEL, it is that run's best or, if there is none, the bundled "mnist". Raises ModelError.
     """
     if model is None:
         return _latest() or BUNDLED["mnist"]
@@ -34,7 +34,7 @@ def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
     if not path.is_dir():
         return path
     if not (path / BEST).is_file():
-        known = "no epoch of this run has ended yet" if (path / LAST).is_file() else "is not a run directory"
+        known = "no epoch of this run has ended yet" if (path / LAST).is_file() else "not a run directory"
         raise ModelError(f"{path}: {known}: it has no {BEST}")
     return path / BEST
 

@@ -22,8 +22,8 @@ class Measurement:
     """The answers of a network on n images of `dataset`, which stand at `indices` in its files.
 
     `log_y` (n, k) are the logarithms of the calibrated probabilities, at `temperature`, in float64; what else there is
-    is computed from them. Answers less confident than `threshold` are refused by whoever reads pictures, as no digit;
-    only `accuracy_answered` leaves them out. `mistakes` are positions in these arrays, the most confident first.
+    is computed from them. Reading pictures refuses answers less confident than `threshold`, as not digits; here only
+    `accuracy_answered` leaves them out. `mistakes` are positions in these arrays, the most confident first.
     """
 
     dataset: Dataset
@@ -113,8 +113,8 @@ class Measurement:
         ]
 
     def worst(self, number: int) -> list[dict[str, Any]]:
-        """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence; of pictures
-        the file, too."""
+        """A dictionary for each of the `number` most confident mistakes: index, truth, answer, confidence and, for a
+        picture, the file."""
         pictures = self.dataset.pictures
         return [
             {
@@ -156,8 +156,8 @@ def measure(
     dataset: Dataset | None = None,
     bar: "Bar | None" = None,
 ) -> Measurement:
-    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data at a place, or of
-    the `dataset` that was loaded from there. Of labelled pictures there is "all", too: see `load_split`.
+    """The Measurement of a Checkpoint on the "test", "validation" or "train" part of the data at a place, or of the
+    `dataset` that was loaded from there. For labelled pictures there is also "all": see `load_split`.
 
     Raises DataError where the data does not fit the model.
     """
@@ -193,7 +193,7 @@ def load_split(
     if split in ("test", "all"):
         return dataset, np.arange(len(dataset))
     if dataset.sha256 != metadata.data_sha256:
-        problem = f"is not the data that {checkpoint.path} was trained on, so it has no {split} split"
+        problem = f"not the data that {checkpoint.path} was trained on, so it has no {split} split"
         raise DataError(f"{dataset.place}: {problem}")
     train, validation = dataset.split(metadata.config.training.validation, metadata.held_out_by)
     indices = validation if split == "validation" else train

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Picture: TypeAlias = Union[str, "os.PathLike[str]", bytes, "Image.Image", NDArray[np.uint8]]
 
 
-# A page of print or specks is refused as a whole: more marks than these, and than this share of all, are no digits.
+# A page of print or specks is refused as a whole: more marks than these, and than this share of all, are not digits.
 MOST_REFUSED, SHARE_REFUSED = 40, 0.25
 
 
@@ -35,9 +35,9 @@ class Answer:
 
     `digit` is the class, as a number where its name is one, and None where the answer is refused; then `reason` says
     why. `probabilities` are the calibrated ones of the classes, in the network's order, and `confidence` is the largest
-    of them. `box` (left, top, right, bottom) is where the ink is, in pixels of the upright picture, right and bottom
-    exclusive; `inverted`, whether it is darker than the paper; `actions`, what was done to the picture, in words;
-    `image` (28, 28) uint8, what the network saw.
+    of them. `box` (left, top, right, bottom) is where the ink is, in pixels of the picture before a page was turned,
+    right and bottom exclusive; `inverted`, whether it is darker than the paper; `actions`, what was done to the
+    picture, in words; `image` (28, 28) uint8, what the network saw.
     """
 
     digit: int | str | None
@@ -101,8 +101,8 @@ class Reader:
     def read_rows(self, picture: Picture) -> list[list[Answer]]:
         """The Answers to a picture of several digits: rows from the top, each from the left.
 
-        A mark as large as punctuation that is no digit is an Answer, too, whose digit is None. Errors are those of
-        `read`, except that several digits are none.
+        A mark as large as punctuation that is not a digit is an Answer, too, with the digit None. Errors are those of
+        `read`, except that several digits are not an error.
         """
         return self._first(picture, split=True)
 
@@ -124,8 +124,8 @@ class Reader:
     def readings(self, picture: Picture, split: bool = False) -> Iterator[Reading]:
         """The Reading of each page of a picture, `split` into several digits or read as one.
 
-        Whatever is wrong with a page is its reason: nothing is raised for it. A page's answers do not depend, even in
-        their last digit, on what else is read.
+        Whatever is wrong with a page becomes its reason; nothing is raised for it. A page's answers do not depend, even
+        in their last digit, on what else is read.
         """
         pages = decode_all(_opened(picture))
         while True:
@@ -154,7 +154,7 @@ class Reader:
         digit = prepare(page, self.inverted)
         (answer,) = self._answers([digit])
         if digit.levels is None or answer.confidence < self.checkpoint.metadata.threshold:
-            return answer  # what looks like no digit would look like one in one position or another
+            return answer  # turned this way or that, a non-digit would look like a digit sooner or later
         from mlp_cli.images.turns import surer
 
         best = surer(digit, answer.confidence, self.probabilities)
@@ -175,7 +175,7 @@ class Reader:
                 page, lambda page: RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
             )
         ]
-        rows = [row for row in rows if row]  # one of nothing but specks is none
+        rows = [row for row in rows if row]  # a row of nothing but specks is not a row
         if not rows:
             raise ImageError("no digits found")
         reasons = [answer.reason for row in rows for answer in row]

@@ -3,8 +3,8 @@
 Over-segmentation and a best path, as in LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to
 document recognition", section VII: a row is a chain of parts, every stretch of it that may be one digit is read by the
 network, and costs −log ŷ of its best class; the cheapest way from the first part to the last is the reading. Parts of a
-letter look a little like digits; so ink is cut or joined only where the network, which refuses non-digits, is sure
-of all that comes of it.
+letter look a little like digits; so ink is cut or joined only where the network, which refuses non-digits, is sure of
+every part that results.
 """
 
 import math
@@ -115,7 +115,7 @@ class RowReader:
         if question.cuts is not None:
             cost = CUT * question.cuts - math.log(confidence) if confidence >= SURE else math.inf
         elif _width(question.pieces) > WIDEST * self.writing.height:
-            cost = math.log(len(probabilities))  # the cost of no digit
+            cost = math.log(len(probabilities))  # the cost of a non-digit
         else:
             cost = -math.log(confidence)
         return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)

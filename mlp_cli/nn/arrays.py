@@ -1,4 +1,4 @@
-"""The types of arrays: what they hold. Their shapes stand in docstrings, in the letters of layers.py."""
+"""The types of arrays: what they hold. Docstrings give their shapes, in the letters of layers.py."""
 
 from typing import Any
 

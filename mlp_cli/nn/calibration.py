@@ -38,5 +38,5 @@ def fit_temperature(log_y: Floats, labels: Integers) -> float:
 
 
 def fit_threshold(log_y: Floats) -> float:
-    """The confidence below which the share REFUSED of these answers lies, from log ŷ (n, k)."""
+    """The confidence below which the share REFUSED of these answers falls, from log ŷ (n, k)."""
     return float(np.quantile(np.exp(log_y.max(axis=1)), REFUSED))

@@ -9,7 +9,7 @@ hold the gradient of the mean loss: 1/m stands in `linear_dW` and `linear_db`, n
 examples are only a part of a batch, m is the size of the whole batch, and the gradients of its parts add up to its own.
 
 Every function takes `out=` to write into a buffer instead of making a new array. The matrix products are those of
-`matmul=`, which is numpy's unless another is given that has more cores.
+`matmul=`, numpy's own unless one is given that uses more cores.
 """
 
 import math

@@ -27,12 +27,12 @@ def softmax(z: Floats) -> Floats:
     return np.exp(log_softmax(z))
 
 
-def softmax_jacobian(y: Floats) -> Floats:
+def softmax_jacobian(y_hat: Floats) -> Floats:
     """∂ŷᵢ/∂zⱼ = ŷᵢ(1 − ŷᵢ) for i = j and −ŷᵢŷⱼ for i ≠ j, from the probabilities ŷ: (m, k) -> (m, k, k).
 
     Training never builds it: multiplied with ∂L/∂ŷ it collapses to `cross_entropy_dz`.
     """
-    return y[:, :, None] * np.eye(y.shape[1], dtype=y.dtype) - y[:, :, None] * y[:, None, :]
+    return y_hat[:, :, None] * np.eye(y_hat.shape[1], dtype=y_hat.dtype) - y_hat[:, :, None] * y_hat[:, None, :]
 
 
 def cross_entropy(log_y: Floats, y: Floats | Integers) -> Floats:
@@ -58,10 +58,10 @@ def cross_entropy_dz(log_y: Floats, y: Floats | Integers) -> Floats:
 
 
 def label_rows(k: int, smoothing: float = 0.0, dtype: DTypeLike = np.float32) -> Floats:
-    """The row y of each label from 0 to k − 1 and, as the last, that of an example of no class: (k + 1, k).
+    """The row y of each label from 0 to k − 1 and, last, of a non-digit: (k + 1, k).
 
     Label smoothing ε takes the share ε of the truth and spreads it evenly: 1 − ε + ε/k at the label and ε/k elsewhere
-    (Szegedy et al. 2016, arXiv 1512.00567). What is of no class has 1/k in every class.
+    (Szegedy et al. 2016, arXiv 1512.00567). A non-digit has 1/k in every class.
     """
     rows = np.full((k + 1, k), 1 / k, dtype)
     rows[:k] = (1 - smoothing) * np.eye(k) + smoothing / k

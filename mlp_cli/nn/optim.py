@@ -37,9 +37,9 @@ class SGD:
         self.parameters.flat -= np.multiply(direction, learning_rate * factor, out=gradients.flat)
 
     def flush(self) -> None:
-        """Set to 0 what in the state has decayed to less than 1e-30, as the velocity of weights of pixels that are
-        seldom on. It moves no parameter; but soon it would be a subnormal number, and remain one: processors compute
-        with those a hundred times slower, and an epoch takes half as long again."""
+        """Set to 0 what has decayed to less than 1e-30 in the state, such as the velocity of the weights of pixels that
+        are seldom lit. It moves no parameter, but would soon be a subnormal number and remain one: processors compute
+        with these a hundred times more slowly, and an epoch takes half as long again."""
         for array in self.state.values():
             array[np.abs(array) < TINY] = 0
 

@@ -178,8 +178,8 @@ def _check_jacobian(is_diagonal: bool) -> Check:
 
         rows = [numerical_gradient(sum_of(j), z) for j in range(K)]
         part = np.eye(K) == is_diagonal
-        y = _softmax(z)
-        return (y,), softmax_jacobian(y) * part, np.stack(rows, axis=1) * part
+        y_hat = _softmax(z)
+        return (y_hat,), softmax_jacobian(y_hat) * part, np.stack(rows, axis=1) * part
 
     return check
 

@@ -55,7 +55,7 @@ class Lock:
         try:
             self.descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise RunError(f"{directory}: is not a run directory: {error.strerror}") from None
+            raise RunError(f"{directory}: not a run directory: {error.strerror}") from None
         until = time.monotonic() + LOCK_SECONDS
         while not self._acquired(self.descriptor):
             if time.monotonic() > until:
@@ -269,8 +269,8 @@ def make_directory(out: str | os.PathLike[str] | None = None, parent: Path = RUN
                 return directory
     except FileExistsError as error:
         if out is None:
-            raise RunError(f"{parent}: is not a directory; choose another place with --out") from None
-        raise RunError(f"{error.filename}: exists already and is not overwritten; choose another --out") from None
+            raise RunError(f"{parent}: not a directory; choose another place with --out") from None
+        raise RunError(f"{error.filename}: already exists; choose another --out") from None
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be made: {error.strerror}") from None
 
@@ -282,11 +282,11 @@ def read_facts(directory: str | Path) -> Facts:
         facts: Facts = json.loads(read_file(path, MOST_FACTS))
         msgspec.convert(facts, _Facts)
     except FileNotFoundError:
-        raise RunError(f"{directory}: is not a run directory: it has no {FACTS}") from None
+        raise RunError(f"{directory}: not a run directory: it has no {FACTS}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise RunError(f"{path}: is not a {FACTS} written by mlp ({error})") from None
+        raise RunError(f"{path}: not a {FACTS} written by mlp ({error})") from None
     return facts
 
 
@@ -302,7 +302,7 @@ def read_metrics(directory: str | Path) -> list[Record]:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, TypeError):
-        raise RunError(f"{path}: is not a metrics file written by mlp") from None
+        raise RunError(f"{path}: not a metrics file written by mlp") from None
 
 
 class _Where(msgspec.Struct):

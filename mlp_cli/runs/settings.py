@@ -238,7 +238,7 @@ def read_sweep_file(path: Path) -> SweepFile:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error} (keys of a sweep: {', '.join(KEYS)})") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
+        raise ConfigError(f"{path}: not TOML: {error}") from None
     file.set = dict(_flattened(file.set))
     for key, values in file.set.items():
         if not isinstance(values, list) or not values:

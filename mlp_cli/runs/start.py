@@ -211,7 +211,7 @@ def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:
     """Raise an error if training cannot continue from a checkpoint with this configuration."""
     directory, metadata = checkpoint.path.parent, checkpoint.metadata
     if metadata.progress is None:
-        raise RunError(f"{checkpoint.path}: is not a checkpoint to resume from")
+        raise RunError(f"{checkpoint.path}: not a checkpoint to resume from")
     changes = [
         f"{key} was {as_text(old, quoted=True)} and would be {as_text(new, quoted=True)}"
         for key, (old, new) in differences(metadata.config, config).items()

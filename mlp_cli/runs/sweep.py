@@ -171,7 +171,7 @@ class Sweep:
         try:
             file = read_sweep_file(directory / MARKED_FILE)
         except OSError as error:
-            raise RunError(f"{directory}: is not a sweep: {MARKED_FILE} cannot be read: {error.strerror}") from None
+            raise RunError(f"{directory}: not a sweep: {MARKED_FILE} cannot be read: {error.strerror}") from None
         if file.begun is None:
             raise RunError(f"{directory / MARKED_FILE}: is damaged: it does not say how the sweep began")
         sweep = cls(directory, None, parse_seeds(file.seeds), file.begun)

@@ -31,9 +31,9 @@ class Record(NamedTuple):
     """An epoch in numbers: a row of metrics.csv, its columns in order.
 
     Loss and accuracy of training are means over the epoch's images of the data set as they were trained on (warped,
-    with dropout), each taken just before the step it contributed to; pictures of no digit do not count. `images` is how
-    many of them the epoch had, 0 in runs of earlier versions. `learning_rate` is that of the epoch's last step. Losses
-    are cross-entropies with the labels, in nats, even if other targets were learned.
+    with dropout), each taken just before the step it contributed to; non-digits do not count. `images` is how many of
+    them the epoch had, 0 in runs of earlier versions. `learning_rate` is that of the epoch's last step. Losses are
+    cross-entropies with the labels, in nats, even if other targets were learned.
     """
 
     epoch: int

@@ -39,7 +39,7 @@ class State:
     progress: Progress
     order: NDArray[np.intp]
     images: int  # of the data set in this epoch
-    nondigits: int  # pictures of no digit beside them
+    nondigits: int  # non-digits beside them
     epoch: int = 0
     step: int = 0
     temperature: float = 1.0
@@ -76,7 +76,7 @@ class State:
         """The exact state in a checkpoint for resuming. Raises ModelError if it is damaged."""
         metadata = checkpoint.metadata
         if metadata.progress is None:
-            raise ModelError(f"{checkpoint.path}: is not a checkpoint to resume from")
+            raise ModelError(f"{checkpoint.path}: not a checkpoint to resume from")
         streams = Streams.from_seed(metadata.config.seed)
         try:
             streams.batches.bit_generator.state = metadata.progress.batches_rng
@@ -178,7 +178,7 @@ class State:
 
     def _choose(self, config: Config) -> None:
         """Choose the examples of the next epoch: of those whose loss was below the mean when they were last seen, the
-        share training.skip_easy is left out. None is in the last eighth of a run.
+        share training.skip_easy is left out. In the last eighth of a run, none is left out.
 
         After Qin et al. 2024, "InfoBatch", arXiv 2303.04947, without its larger weights for the examples that stay.
         """

@@ -19,8 +19,8 @@ from mlp_cli.training.workers import Workers
 
 
 class Outcome(NamedTuple):
-    """Of the images of a data set in a part or a batch, those of no digit left out: how many there were, the sum of
-    their cross-entropies with the labels, and how many answers were right."""
+    """For the images in a part or a batch, non-digits left out: their number, the sum of their cross-entropies with the
+    labels, and the number of right answers."""
 
     images: int
     loss: float

@@ -1,4 +1,5 @@
-"""The targets y of examples: labels, smoothed labels, no class at all, or the probabilities of a teacher."""
+"""The targets y of examples: labels, smoothed labels, equal shares for non-digits, or the probabilities of a
+teacher."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Targets:
         self, inputs: NDArray[np.float32], labels: NDArray[np.int64], buffers: Buffers | None = None
     ) -> Target:
         """Rows y (m, k), or the labels (m,) themselves, for the first of the inputs, after which all are 0, and for
-        labels (m,); label k means no class."""
+        labels (m,); label k means a non-digit."""
         if self._teacher:
             z = self._teacher.on_first(inputs.shape[1]).forward(inputs, buffers)[-1]
             z /= self._temperature

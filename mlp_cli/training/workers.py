@@ -81,9 +81,9 @@ _NOTHING = Task(lambda: None)
 class Workers:
     """`threads` threads, the caller included; the others wait for work while the context lasts.
 
-    numpy lets other threads run while it computes, so large arrays are worked on by as many cores. Who works on what is
-    left to chance: what is computed must not depend on it. A thread never waits for one that has not begun: whoever
-    needs a result makes it, so that a core that is busy with something else delays a step by a piece at most.
+    numpy lets other threads run while it computes, so large arrays are worked on by as many cores. Which thread works
+    on what is left to chance: no result may depend on it. A thread never waits for a call that has not begun: the
+    thread that needs a result computes it, so that a core busy with something else delays a step by one piece at most.
     """
 
     def __init__(self, threads: int) -> None:

@@ -26,7 +26,7 @@ def assert_one_line(result, code, *parts):
     [
         (["train", "qick"], ["qick", "did you mean quick?"]),
         (["train", ""], ["the name of the configuration is empty"]),
-        (["train", "--out", "", "--epochs", "0"], ["exists already"]),
+        (["train", "--out", "", "--epochs", "0"], ["already exists"]),
         (["train", "missing.toml"], ["missing.toml", "no such file"]),
         (["train", "--set", "training.lerning_rate=1"], ["did you mean training.learning_rate?"]),
         (["train", "--set", "training.epochs=1.5"], ["training.epochs = 1.5", "whole number"]),
@@ -61,13 +61,13 @@ def assert_one_line(result, code, *parts):
         (["trace", "--index", "1", "--model", "nowhere"], ["nowhere", "no such file"]),
         (["trace", "--index", "1", "--data", "nowhere"], ["nowhere", "no such directory"]),
         (["eval", "--errors", ""], ["--errors", "is empty"]),
-        (["eval", "--predictions", "."], [".", "exists already"]),
-        (["eval", "--predictions", "nowhere/p.csv", "--errors", "e"], ["nowhere/p.csv", "is not a directory"]),
+        (["eval", "--predictions", "."], [".", "already exists"]),
+        (["eval", "--predictions", "nowhere/p.csv", "--errors", "e"], ["nowhere/p.csv", "not a directory"]),
         (["eval", "--predictions", "same", "--errors", "same"], ["same", "--errors names the same place"]),
         (["runs", "nowhere"], ["nowhere", "No such file or directory"]),
         (["runs", "--sort", "test"], ["test", "validation"]),
         (["report"], ["RUN"]),
-        (["report", "nowhere"], ["nowhere", "is not a run directory"]),
+        (["report", "nowhere"], ["nowhere", "not a run directory"]),
     ],
 )
 def test_wrong_usage(mlp, args, parts):
@@ -117,7 +117,7 @@ def test_bad_data(mlp, tmp_path, what):
 def test_a_run_directory_that_exists(mlp, data):
     Path("run").mkdir()
     assert_one_line(
-        mlp("train", "--data", data, "--set", "training.validation=9", "--out", "run"), 2, "run: exists already"
+        mlp("train", "--data", data, "--set", "training.validation=9", "--out", "run"), 2, "run: already exists"
     )
     assert os.listdir("run") == []
 
@@ -165,10 +165,10 @@ def _picture(path, what):
         return "no such file"
     if what == "empty":
         path.touch()
-        return "is not a picture"
+        return "not a picture"
     if what == "text":
         path.write_text("I am text, renamed.")
-        return "is not a picture"
+        return "not a picture"
     if what == "truncated":
         Image.effect_noise((90, 90), 80).save(path)
         path.write_bytes(path.read_bytes()[:-2000])

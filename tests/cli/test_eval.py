@@ -242,7 +242,7 @@ def test_nothing_is_overwritten(trained, mlp, data, option):
     os.mkdir("there")
     result = mlp("eval", "run", "--data", data, option, "there")
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"mlp: there: exists already and is not overwritten; choose another {option}\n"
+    assert result.err == f"mlp: there: already exists; choose another {option}\n"
     assert os.listdir("there") == []
 
 
@@ -279,7 +279,7 @@ def test_a_folder_of_errors_does_not_replace_what_appeared_meanwhile(trained, ml
     monkeypatch.setattr(Image.Image, "save", save_late)
     result = mlp("eval", "run", "--data", data, "--errors", "wrong")
     assert (result.code, result.out) == (2, "")
-    assert result.err.splitlines()[-1].startswith("mlp: wrong: exists already and is not overwritten")
+    assert result.err.splitlines()[-1].startswith("mlp: wrong: already exists")
     assert os.listdir("wrong") == []
     assert not [name for name in os.listdir() if name.endswith("part")]
 
@@ -294,7 +294,7 @@ def test_predictions_do_not_replace_a_file_that_appeared_meanwhile(trained, mlp,
     monkeypatch.setattr(os, "link", link_late)
     result = mlp("eval", "run", "--data", data, "--predictions", "p.csv")
     assert result.code == 2
-    assert result.err.splitlines()[-1].startswith("mlp: p.csv: exists already and is not overwritten")
+    assert result.err.splitlines()[-1].startswith("mlp: p.csv: already exists")
     assert Path("p.csv").read_text() == "of another"
 
 

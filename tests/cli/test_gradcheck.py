@@ -36,7 +36,7 @@ def test_a_run_directory_is_a_configuration(train, mlp):
     train("run", "--set", "network.activation=tanh")
     assert "784-8-10, along" in mlp("gradcheck", "run").out
     result = mlp("gradcheck", ".")
-    problem = ".: is neither a configuration nor a run directory: it has no config.toml"
+    problem = ".: neither a configuration nor a run directory: it has no config.toml"
     assert (result.code, result.err) == (2, f"mlp: {problem}\n")
 
 

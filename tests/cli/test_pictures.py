@@ -64,7 +64,7 @@ def test_a_folder_of_pictures_is_trained_on_and_what_cannot_be_used_is_named(mlp
     result = mlp("train", BASE, "--data", mine, *SMALL, "--out", "run", "--json")
     assert result.code == 0
     assert result.err.splitlines() == [
-        f"left out: {mine}/3/broken.jpg: is not a picture in a format that mlp reads",
+        f"left out: {mine}/3/broken.jpg: not a picture in a format that mlp reads",
         f"left out: {mine}/8/blank.png: no digit found: the page is blank",
     ]
     assert json.loads(result.out)["epochs"] > 0

@@ -88,7 +88,7 @@ def test_a_bad_file_among_many_is_reported_and_the_others_go_through(mlp, model,
     assert result.code == 1
     assert [line.split("\t")[1] == "-" for line in result.out.splitlines()] == [False, True, False]
     (error,) = [line for line in result.err.splitlines() if not line.startswith("model: ")]
-    assert error == f"mlp: {pictures / '001.png'}: is not a picture in a format that mlp reads"
+    assert error == f"mlp: {pictures / '001.png'}: not a picture in a format that mlp reads"
 
 
 def test_a_folder_without_pictures_is_reported(mlp, model, tmp_path):
@@ -381,7 +381,7 @@ def test_save_prepared_overwrites_nothing(mlp, seven, tmp_path, there):
         (tmp_path / "seen").write_text("mine")
     result = read(mlp, "--save-prepared", "seen", seven)
     assert (result.code, result.out) == (2, "")
-    assert "mlp: seen: exists already" in result.err
+    assert "mlp: seen: already exists" in result.err
     assert there == "folder" or (tmp_path / "seen").read_text() == "mine"
 
 
@@ -409,7 +409,7 @@ def test_prepared_pictures_do_not_replace_what_appeared_meanwhile(mlp, seven, mo
     before = sorted(os.listdir())
     result = read(mlp, "--save-prepared", "seen", seven)
     assert result.code == 2
-    assert "mlp: seen: exists already" in result.err
+    assert "mlp: seen: already exists" in result.err
     assert os.listdir("seen") == []
     assert sorted(os.listdir()) == sorted([*before, "seen"])
 

@@ -410,7 +410,7 @@ def test_a_report_replaces_an_older_one_and_no_other_file(mlp, run):
         before = Path(out).read_bytes() if out != "folder" else None
         result = mlp("report", run, "--out", out)
         assert (result.code, result.out) == (2, "")
-        assert result.err == f"mlp: {out}: exists already and is not a report; choose another --out\n"
+        assert result.err == f"mlp: {out}: already exists and is not a report; choose another --out\n"
         assert before is None or Path(out).read_bytes() == before
 
 
@@ -427,24 +427,24 @@ def test_a_report_replaces_a_report_that_appeared_meanwhile_and_no_other_file(ml
     is_report = late != "mine"
     assert result.code == (0 if is_report else 2)
     assert (Path("new.html").read_text() == late) is not is_report
-    assert "exists already and is not a report" in result.err or is_report
+    assert "already exists and is not a report" in result.err or is_report
     assert not [name for name in os.listdir() if "mlp-part" in name]
 
 
 def test_a_pipe_at_the_place_of_a_report_does_not_block(mlp, run):
     os.mkfifo("pipe")
-    assert "pipe: exists already and is not a report" in mlp("report", run, "--out", "pipe").err
+    assert "pipe: already exists and is not a report" in mlp("report", run, "--out", "pipe").err
 
 
 @pytest.mark.parametrize(
     ("args", "part"),
     [
-        (["nowhere"], "nowhere: is not a run directory: it has no run.json"),
+        (["nowhere"], "nowhere: not a run directory: it has no run.json"),
         (["run/config.toml"], "run/config.toml"),
-        (["run", "nowhere"], "nowhere: is not a run directory"),
+        (["run", "nowhere"], "nowhere: not a run directory"),
         (["run", "--data", "nowhere"], "nowhere: no such directory"),
         (["run", "--out", "nowhere/x.html"], "nowhere/x.html: cannot be written"),
-        (["run", "--out", ""], "exists already and is not a report"),
+        (["run", "--out", ""], "already exists and is not a report"),
         ([], "Missing argument 'RUN...'"),
     ],
 )

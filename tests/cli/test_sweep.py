@@ -366,7 +366,7 @@ def test_the_table_fits_the_terminal_during_a_sweep_and_after_it(sweep, monkeypa
         (("--scheduler", ""), "expected an address such as tcp://host:8786"),
         (("--scheduler", "tcp://127.0.0.1:8786", "--jobs", "2"), "--jobs is for this machine"),
         (("--data", "nowhere"), "nowhere: no such directory"),
-        (("--out", "."), "exists already"),
+        (("--out", "."), "already exists"),
         (("--resume", "x", "--seeds", "2"), "--resume continues"),
         (("--minutes", "0"), "--minutes"),
     ],
@@ -426,7 +426,7 @@ def test_a_sweep_is_resumed_by_one_process_at_a_time_and_with_its_data(sweep, ml
         Path("out/sweep.toml").write_text(nonsense)
         result = mlp("sweep", "--resume", "out")
         assert (result.code, len(result.err.splitlines()), "sweep.toml" in result.err) == (2, 1, True)
-    assert "is not a sweep" in mlp("sweep", "--resume", tmp_path).err
+    assert "not a sweep" in mlp("sweep", "--resume", tmp_path).err
 
 
 def until(is_true):

@@ -140,7 +140,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(sorted_by_class, tmp_pa
     dataset = load_dataset("all", tmp_path)
     assert len(dataset) == 1
     assert [(os.path.relpath(file, tmp_path), reason) for file, reason in dataset.left_out] == [
-        ("0/broken.jpg", "is not a picture in a format that mlp reads"),
+        ("0/broken.jpg", "not a picture in a format that mlp reads"),
         ("1/blank.png", "no digit found: the page is blank"),
         ("2", "has no pictures"),
     ]
@@ -168,8 +168,8 @@ def test_an_error_in_one_picture_leaves_the_others(sorted_by_class, monkeypatch)
         ({"l.csv": b""}, "l.csv: its first line must name the columns file and label; it has nothing"),
         ({"l.csv": b"file,label\n"}, "l.csv: has no row with a label"),
         ({"l.csv": b"file,label\n,1\n"}, "l.csv: line 2 names no file"),
-        ({"l.csv": b"file,label\n\xff,1\n"}, "l.csv: is not UTF-8 text; save it as CSV in UTF-8"),
-        ({"l.csv": b'file,label\n"x,1\n'}, "l.csv: is not CSV after line 1: unexpected end of data"),
+        ({"l.csv": b"file,label\n\xff,1\n"}, "l.csv: not UTF-8 text; save it as CSV in UTF-8"),
+        ({"l.csv": b'file,label\n"x,1\n'}, "l.csv: not CSV after line 1: unexpected end of data"),
         ({"l.csv": b"file,label\nx.png,1\n"}, "none of its pictures can be used; {path}/x.png: no such file"),
         ({"l.csv": b"file,label\nx.png,\x1b[2J\n"}, "{path}/x.png is labelled \\x1b[2J; the classes are 0, 1"),
         ({"2/x.png": b""}, "{path}/2/x.png is labelled 2; the classes are 0, 1"),

@@ -41,7 +41,7 @@ def test_an_average_without_training_parameters_is_reported_as_written_by_an_ear
     with pytest.raises(ModelError, match=r"best\.safetensors: was written by an earlier mlp"):
         load_checkpoint(file)
     file.write_bytes(safetensors.numpy.save({"average": np.zeros(3)}))
-    with pytest.raises(ModelError, match=r"is a safetensors file, but not a checkpoint of mlp"):
+    with pytest.raises(ModelError, match=r": a safetensors file, but not a checkpoint of mlp"):
         load_checkpoint(file)
 
 

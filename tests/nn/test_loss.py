@@ -44,18 +44,18 @@ def test_the_softmax_jacobian_is_the_numerical_one(z):
 
 
 def test_the_softmax_jacobian_has_the_two_cases_of_the_derivation():
-    y = np.array([[0.2, 0.3, 0.5]])
+    y_hat = np.array([[0.2, 0.3, 0.5]])
     # ŷᵢ(1 − ŷᵢ) on the diagonal: 0.16, 0.21, 0.25; −ŷᵢŷⱼ off it
     expected = [[0.16, -0.06, -0.10], [-0.06, 0.21, -0.15], [-0.10, -0.15, 0.25]]
-    np.testing.assert_allclose(softmax_jacobian(y)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(softmax_jacobian(y_hat)[0], expected, rtol=1e-12)
 
 
-def test_the_jacobian_and_minus_one_over_y_collapse_to_y_minus_one_hot(z):
-    y = softmax(z)
+def test_the_jacobian_and_minus_one_over_y_hat_collapse_to_y_hat_minus_y(z):
+    y_hat = softmax(z)
     rows = np.arange(len(z))
     # the chain rule of the derivation: ∂L/∂ŷₜ = −1/ŷₜ, times the row t of the Jacobian
-    chained = (-1 / y[rows, LABELS])[:, None] * softmax_jacobian(y)[rows, LABELS]
-    np.testing.assert_allclose(cross_entropy_dz(np.log(y), LABELS), chained, rtol=1e-12, atol=1e-15)
+    chained = (-1 / y_hat[rows, LABELS])[:, None] * softmax_jacobian(y_hat)[rows, LABELS]
+    np.testing.assert_allclose(cross_entropy_dz(np.log(y_hat), LABELS), chained, rtol=1e-12, atol=1e-15)
 
 
 def test_cross_entropy_dz_has_one_row_per_example_and_no_one_over_m(z):

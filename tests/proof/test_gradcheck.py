@@ -55,11 +55,13 @@ BUGS = {
         ["Lᵢ = −Σ yⱼ log ŷⱼ, any y"],
     ),
     "ŷ for ŷ(1 − ŷ)": (
-        "loss", "- y[:, :, None] * y[:, None, :]", "- y[:, :, None] * y[:, None, :] * (1 - np.eye(y.shape[1]))",
+        "loss", "- y_hat[:, :, None] * y_hat[:, None, :]",
+        "- y_hat[:, :, None] * y_hat[:, None, :] * (1 - np.eye(y_hat.shape[1]))",
         ["∂ŷₜ/∂zₜ = ŷₜ (1 − ŷₜ)"],
     ),
     "+ŷₜŷⱼ for −ŷₜŷⱼ": (
-        "loss", "- y[:, :, None] * y[:, None, :]", "- y[:, :, None] * y[:, None, :] * (2 * np.eye(y.shape[1]) - 1)",
+        "loss", "- y_hat[:, :, None] * y_hat[:, None, :]",
+        "- y_hat[:, :, None] * y_hat[:, None, :] * (2 * np.eye(y_hat.shape[1]) - 1)",
         ["∂ŷₜ/∂zⱼ = −ŷₜ ŷⱼ"],
     ),
     "ŷ + y": (

@@ -39,7 +39,7 @@ def test_runs_that_start_together_get_a_directory_each():
 
 def test_a_directory_that_exists_is_never_used(tmp_path):
     (tmp_path / "mine").mkdir()
-    with pytest.raises(RunError, match="mine: exists already"):
+    with pytest.raises(RunError, match="mine: already exists"):
         make_directory("mine")
 
 

@@ -36,7 +36,7 @@ def test_python_errors_have_the_messages_of_the_commands(mlp, data):
     with pytest.raises(ConfigError, match="no preset of that name; did you mean quick"):
         mlp_cli.train("quik")
     Path("taken").mkdir()
-    with pytest.raises(RunError, match="taken: exists already"):
+    with pytest.raises(RunError, match="taken: already exists"):
         mlp_cli.train(small_config(), data=data, out="taken")
 
 
