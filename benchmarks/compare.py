@@ -79,9 +79,7 @@ def accuracy(rounds, folder):
                 "nnd": "neural-network-digits",
             }[name]  # fmt: skip
             note = "" if reached[name] * 100 >= target else ", not reached"
-            rows.append(
-                [f"{target} %", what, f"{taken:.1f}", f"{taken / seconds[0]:.1f}", f"{reached[name]:.2%}{note}"]
-            )
+            rows.append([f"{target}%", what, f"{taken:.1f}", f"{taken / seconds[0]:.1f}", f"{reached[name]:.2%}{note}"])
     columns = ["aim", "", "seconds", "times mlp", "test accuracy (last round)"]
     print_table("From the shell prompt to a trained network", columns, rows)
 

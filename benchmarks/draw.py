@@ -70,7 +70,7 @@ def main():
     browser = f"Chromium {driver.capabilities['browserVersion']}"
     driver.quit()
     print(f"{machine()} {browser}.\n")
-    header = ["network", "median, ms", "95 % below, ms", "above 16.7 ms", "network alone, ms", "times the network"]
+    header = ["network", "median, ms", "95% below, ms", "above 16.7 ms", "network alone, ms", "times the network"]
     print_table("A movement of the pen", header, rows)
 
 

@@ -125,7 +125,7 @@ def by(results, key):
 
 def share(values):
     values = list(values)
-    return f"{100 * mean(values):.2f} %" if values else "-"
+    return f"{100 * mean(values):.2f}%" if values else "-"
 
 
 def row(name, results, split):
@@ -136,7 +136,7 @@ def row(name, results, split):
         digits = sum(len(result.label.replace("|", "")) for result in results)
         wrong = sum(min(len(r.label), distance(r.label, r.text)) for r in results)
         found = (list(map(len, r.label.split("|"))) == list(map(len, r.text.split("|"))) for r in results)
-        cells += [share(found), f"{100 * (1 - wrong / digits):.2f} %"]
+        cells += [share(found), f"{100 * (1 - wrong / digits):.2f}%"]
     return cells
 
 

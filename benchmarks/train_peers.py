@@ -6,8 +6,8 @@
     python benchmarks/train_peers.py nnd 98
 
 PyTorch and JAX have recipes like those of our presets, with every image in every epoch: Nesterov's momentum 0.9, the
-rate linearly up and down, batches of 256, inputs less their mean; for 98 % that of `quick` (3 epochs, label smoothing),
-for 99 % that of `default`, with random warps. These are affine and elastic maps by affine_grid and
+rate linearly up and down, batches of 256, inputs less their mean; for 98% that of `quick` (3 epochs, label smoothing),
+for 99% that of `default`, with random warps. These are affine and elastic maps by affine_grid and
 grid_sample, two for each batch as in `default`: a map for each image, the usual way, takes several times as long. JAX
 interpolates by `map_coordinates`, an epoch is one program (jit and scan), and images after the last whole batch are
 left out. scikit-learn has Adam and 20 epochs. neural-network-digits, written in numpy like mlp, has its own recipe

@@ -133,7 +133,7 @@ def chart(scheme: str) -> bytes:
     """Test accuracy against seconds from the prompt, from the benchmark's table."""
     background, ink, faint = COLOURS[scheme]
     section = TABLES.read_text("utf-8").partition("From the shell prompt to a trained network")[2]
-    rows = re.findall(r"^\| \d+ % \| (.*?) \| ([\d.]+) \| .*? \| ([\d.]+)%", section.partition("**")[2], re.MULTILINE)
+    rows = re.findall(r"^\| \d+% \| (.*?) \| ([\d.]+) \| .*? \| ([\d.]+)%", section.partition("**")[2], re.MULTILINE)
     points = [(name.strip("`"), float(seconds), float(accuracy)) for name, seconds, accuracy in rows]
     left, top, right, bottom = PLOT
     low, high = 0.5, 100.0
@@ -153,7 +153,7 @@ def chart(scheme: str) -> bytes:
     for accuracy in (98.0, 98.5, 99.0):
         marks += [
             E("line", x1=left, x2=right, y1=f"{y(accuracy):.1f}", y2=f"{y(accuracy):.1f}", stroke=faint, opacity=0.25),
-            E("text", f"{accuracy:.1f} %", x=left - 10, y=f"{y(accuracy) + 5:.1f}", fill=faint, text_anchor="end"),
+            E("text", f"{accuracy:.1f}%", x=left - 10, y=f"{y(accuracy) + 5:.1f}", fill=faint, text_anchor="end"),
         ]
     marks += [
         E("text", "test accuracy", x=left, y=top - 8, fill=faint, text_anchor="end"),

@@ -127,9 +127,9 @@ def test_the_readme_quotes_seconds_and_accuracies_of_the_benchmark():
     tables = (ROOT / "benchmarks/tables.md").read_text("utf-8")
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     for preset in ("quick", "default"):
-        row = re.search(rf"^\| \d+ % \| `mlp train {preset}` \| ([\d.]+) \| .*? \| ([\d.]+)%", tables, re.MULTILINE)
+        row = re.search(rf"^\| \d+% \| `mlp train {preset}` \| ([\d.]+) \| .*? \| ([\d.]+)%", tables, re.MULTILINE)
         seconds, accuracy = map(float, row.groups())
-        assert readme.count(f"{accuracy:.1f} % in {seconds:.1f} s") == 2
+        assert readme.count(f"{accuracy:.1f}% in {seconds:.1f} s") == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -159,7 +159,7 @@ def test_what_pictures_md_says_is_read_was_measured_with_the_bundled_model():
     """If not: python benchmarks/pictures.py, on the pictures that it names."""
     text = " ".join((ROOT / "docs/pictures.md").read_text("utf-8").split())
     accuracy = load_checkpoint(find_model("mnist")).metadata.val_accuracy
-    assert f"The bundled `mnist` (validation accuracy {100 * accuracy:.2f} %) reads" in text
+    assert f"The bundled `mnist` (validation accuracy {100 * accuracy:.2f}%) reads" in text
 
 
 def test_the_documents_know_the_number_of_parameters():

@@ -104,7 +104,7 @@ def command(
     else:
         tell(*_report(measurement, column), styled=True)
     if fail_under is not None and round(measurement.accuracy * 100, 9) < fail_under:  # 0.29 * 100 is 28.999999999999996
-        raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g} %")
+        raise BelowError(f"accuracy {measurement.accuracy:.2%} is below {fail_under:g}%")
 
 
 def _check_place(predictions: str | None, errors: str | None) -> None:
@@ -168,7 +168,7 @@ def _report(measurement: "Measurement", column: str | None) -> Iterator[str]:
     from mlp_cli.printable import printable
 
     low, high = measurement.interval
-    yield f"accuracy           {measurement.accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})"
+    yield f"accuracy           {measurement.accuracy:.2%}  (95% interval {low:.2%} to {high:.2%})"
     if measurement.threshold:
         answered = measurement.accuracy_answered
         right = "" if answered is None else f"; {answered:.2%} of the others are right"

@@ -302,7 +302,7 @@ def _told(sweep: "Sweep") -> list[str]:
     lines = [line for part in tables for line in ([*part, ""] if len(tables) > 1 else part)]
     if any(standing.behind and standing.behind.low is not None for standing in standings):
         together = ", for all pairs together" * (len(standings) > 2)
-        lines.append(f"95 % intervals: Student's t, paired over seeds{together}.")
+        lines.append(f"95% intervals: Student's t, paired over seeds{together}.")
     if missing := len(sweep.missing()):
         lines.append(f"{missing} of {len(sweep.rows)} runs are missing: mlp sweep --resume {shlex.quote(str(sweep))}")
     failed = [row for row in sweep.rows.values() if row.state == "failed"]

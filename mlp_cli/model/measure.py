@@ -62,7 +62,7 @@ class Measurement:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the accuracy: (low, high)."""
+        """95% Wilson interval of the accuracy: (low, high)."""
         return metrics.wilson_interval(int(np.trace(self.confusion)), len(self))
 
     @property

@@ -1,7 +1,7 @@
 """Temperature scaling: probabilities that match how often answers are right.
 
 Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599: with softmax(z / T)
-for a single T > 0, fitted on images that were not trained on, a confidence of 90 % is right in 90 of 100 cases. No
+for a single T > 0, fitted on images that were not trained on, a confidence of 90% is right in 90 of 100 cases. No
 answer changes, because the largest logit stays the largest.
 """
 

@@ -16,7 +16,7 @@ def confusion_matrix(labels: Integers, predictions: Integers, k: int) -> NDArray
 
 
 def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The interval (low, high) that holds the true share behind `correct` of n, at 95 % for the default z.
+    """The interval (low, high) that holds the true share behind `correct` of n, at 95% for the default z.
 
     Wilson 1927, "Probable inference, the law of succession, and statistical inference": unlike p ± 1.96 σ it
     stays within [0, 1] and keeps its width at 0 and n.

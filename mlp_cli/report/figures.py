@@ -46,7 +46,7 @@ def loss_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
 
 
 def accuracy_curves(runs: Mapping[int, Sequence[Record]]) -> Element:
-    """Accuracies by epoch, on a scale where 90 to 99 % is as far as 99 to 99.9 %."""
+    """Accuracies by epoch, on a scale where 90 to 99% is as far as 99 to 99.9%."""
     lines = _by_epoch(runs, ("train_accuracy", "val_accuracy"), _nines)
     low, high = _padded(lines)
     return _plot(_epochs(lines), Axis("accuracy, %", low, high, _accuracy_ticks(low, high)), lines)
@@ -99,7 +99,7 @@ def _accuracy_axis(lines: Sequence[Line]) -> Axis:
 
 
 def reliability(bins: Bins) -> Element:
-    """Accuracy over confidence: a point for each non-empty bin with its 95 % interval, and the diagonal of perfect
+    """Accuracy over confidence: a point for each non-empty bin with its 95% interval, and the diagonal of perfect
     calibration."""
     some = bins.images > 0
     percent = {float(tick): f"{tick}" for tick in range(0, 101, 20)}

@@ -34,7 +34,7 @@ def results(subject: Subject) -> Child:
         error, _ = measurement.calibration
         wrong = f"{len(measurement.mistakes):,} of {len(measurement):,} wrong"
         numbers += [
-            ("Test accuracy", f"{measurement.accuracy:.2%}", f"95 % interval {low:.2%} to {high:.2%}; {wrong}"),
+            ("Test accuracy", f"{measurement.accuracy:.2%}", f"95% interval {low:.2%} to {high:.2%}; {wrong}"),
             ("Cross-entropy", f"{measurement.loss:.4f}", "nats per image; 0 is perfect"),
             ("Brier score", f"{measurement.brier:.4f}", "0 is perfect, 2 the worst"),
             ("Calibration error", f"{error:.2%}", f"at temperature {measurement.temperature:.3f}"),
@@ -58,7 +58,7 @@ def _duration(seconds: float) -> str:
 def comparison(subjects: Sequence[Subject]) -> Child:
     """A table of the results of several runs."""
     header = [
-        "Run", "Test accuracy", "95 % interval", "Cross-entropy", "Brier score", "Calibration error",
+        "Run", "Test accuracy", "95% interval", "Cross-entropy", "Brier score", "Calibration error",
         "Validation accuracy", "Epochs", "Seconds", "State",
     ]  # fmt: skip
     rows: list[list[Child]] = []
@@ -114,7 +114,7 @@ def curves(subjects: Sequence[Subject]) -> Child:
         ("Loss", "on a logarithmic scale", figures.loss_curves(runs), ("val_loss", "train_loss"), min, "{:.4f}"),
         (
             "Accuracy",
-            "on a scale that stretches towards 100 %",
+            "on a scale that stretches towards 100%",
             figures.accuracy_curves(runs),
             ("val_accuracy", "train_accuracy"),
             max,
@@ -216,7 +216,7 @@ def calibration(measurement: Measurement) -> Child:
     )
     caption = E(
         "figcaption",
-        "Each point is a bin of answers, with its 95 % interval. On the dotted line, confidence equals accuracy.",
+        "Each point is a bin of answers, with its 95% interval. On the dotted line, confidence equals accuracy.",
     )
     rows = [
         [

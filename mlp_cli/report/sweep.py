@@ -49,7 +49,7 @@ def _results(sweep: Sweep, standings: list[Standing]) -> Child:
         rows.append([*row, _spread(standing.seconds, 1, 1), *_behind(standing.behind)])
     how = (
         "Settings are ranked by mean validation accuracy, ± its standard deviation over seeds. Differences are paired "
-        "over seeds; the 95 % intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
+        "over seeds; the 95% intervals hold for all pairs of settings together (Student’s t, Bonferroni)."
     )
     best = sweep.best()
     choice = (
@@ -105,7 +105,7 @@ def _curves(sweep: Sweep, standings: list[Standing]) -> Child:
         if records:
             runs[place] = records
             key.append(E("li", figures.line_key(place), standing.setting.label))
-            sentences.append(f"{standing.setting.label} reaches {_spread(standing.validation, 100, 2)} %")
+            sentences.append(f"{standing.setting.label} reaches {_spread(standing.validation, 100, 2)}%")
     if not runs:
         return E("p", "No epoch has ended yet.")
     some = "" if len(ranked) <= CURVES else f" of the {CURVES} best settings"
@@ -113,7 +113,7 @@ def _curves(sweep: Sweep, standings: list[Standing]) -> Child:
         "figcaption",
         E("b", "Validation accuracy"),
         f"{some}, mean over seeds; the bands reach from the lowest "
-        "seed to the highest, on a scale that stretches towards 100 %",
+        "seed to the highest, on a scale that stretches towards 100%",
     )
     told_in_words = f"Validation accuracy by epoch: {'; '.join(sentences)}."
     return [

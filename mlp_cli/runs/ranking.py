@@ -78,7 +78,7 @@ def behind_best(
     """How far each setting is behind the best, the first of `order`, with simultaneous intervals.
 
     The best is chosen by the accuracies it is then compared by, so it could be any of them: the intervals are made for
-    all k(k−1)/2 pairs. With one for each of the k−1 others, 12 equal settings over 5 seeds would seem to differ in 12 %
+    all k(k−1)/2 pairs. With one for each of the k−1 others, 12 equal settings over 5 seeds would seem to differ in 12%
     of sweeps. docs/scale.md has how often it happens with these.
     """
     ordered = order(accuracies, diverged)

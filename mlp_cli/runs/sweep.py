@@ -433,7 +433,7 @@ def _hopeless(sweep: Sweep) -> Iterator[tuple[Setting, str]]:
             yield (
                 sweep.settings[number - 1],
                 f"{100 * difference.mean:.2f} points behind {best.label} over {difference.seeds} seeds "
-                f"(95 % interval {interval})",
+                f"(95% interval {interval})",
             )
 
 

@@ -93,7 +93,7 @@ def test_what_eval_says_is_what_scikit_learn_says_of_the_predictions_file(traine
 def test_eval_prints_a_table_that_a_person_can_read(trained, mlp, data):
     result = mlp("eval", "run", "--data", data)
     assert "accuracy" in result.out
-    assert "95 % interval" in result.out
+    assert "95% interval" in result.out
     assert "confusion: rows are the truth" in result.out
     model, part = result.err.splitlines()
     assert model.startswith("model: run/best.safetensors (validation accuracy ")
@@ -113,7 +113,7 @@ def test_fail_under_exits_with_3_after_printing_the_result(trained, mlp, data):
     result = mlp("eval", "run", "--data", data, "--fail-under", "100", "--json")
     assert result.code == 3
     assert json.loads(result.out)["accuracy"] < 1
-    assert "is below 100 %" in result.err
+    assert "is below 100%" in result.err
     assert mlp("eval", "run", "--data", data, "--fail-under", "10").code == 0
 
 

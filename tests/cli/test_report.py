@@ -147,7 +147,7 @@ def values(made):
 
 def test_the_page_says_what_eval_says(page, values):
     assert_good(page)
-    assert page.numbers["Test accuracy"].startswith(f"{values['accuracy']:.2%}95 % interval")
+    assert page.numbers["Test accuracy"].startswith(f"{values['accuracy']:.2%}95% interval")
     for bound in values["accuracy_interval"]:
         assert f"{bound:.2%}" in page.numbers["Test accuracy"]
     assert page.numbers["Cross-entropy"].startswith(f"{values['loss']:.4f}")

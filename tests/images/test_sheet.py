@@ -35,7 +35,7 @@ def test_the_corners_of_a_sheet_are_found(corners, inside, outside):
     height, width = sheet.levels.shape
     ends = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], float)
     mapped = cv2.perspectiveTransform(ends, sheet.to_picture)[0]
-    # 3 % of its sides are cut off
+    # 3% of its sides are cut off
     middle = np.mean(corners, axis=0)
     expected = middle + (np.array(corners) - middle) / 1.06
     assert np.abs(mapped - expected).max() < 5
@@ -77,7 +77,7 @@ def test_a_round_patch_is_not_a_sheet():
 
 
 def test_a_small_patch_is_not_a_sheet():
-    """6 % of the picture would be 85 × 85 pixels."""
+    """6% of the picture would be 85 × 85 pixels."""
     assert found(scene([(150, 100), (210, 100), (210, 160), (150, 160)])) == []
     assert len(found(scene([(150, 100), (250, 100), (250, 200), (150, 200)]))) == 1
 
@@ -160,7 +160,7 @@ def test_a_sheet_whose_corner_touches_the_border_is_whole():
 
 @pytest.mark.parametrize(("deep", "is_sheet"), [(60, True), (160, False)])
 def test_a_sheet_may_have_a_dent_but_is_not_a_horseshoe(deep, is_sheet):
-    """7 and 20 % of its hull; 12 % may be lost."""
+    """7 and 20% of its hull; 12% may be lost."""
     photo = scene(SQUARE)
     photo[60 : 60 + deep, 180:220] = 90
     assert bool(found(photo)) == is_sheet

@@ -104,7 +104,7 @@ def test_784_128_64_10_has_109386_parameters():
 @pytest.mark.parametrize(("activation", "variance"), [("relu", 2 / 500), ("sigmoid", 2 / 800), ("tanh", 2 / 800)])
 def test_initial_weights_have_the_variance_of_he_or_glorot_and_biases_are_zero(activation, variance):
     parameters = MLP([500, 300, 2], activation, np.random.default_rng(0)).parameters
-    # of 150,000 draws the variance is within 1.5 % at four standard errors
+    # of 150,000 draws the variance is within 1.5% at four standard errors
     assert parameters.W[0].var() == pytest.approx(variance, rel=0.015)
     assert abs(parameters.W[0].mean()) < 4 * (variance / 150_000) ** 0.5
     assert not any(b.any() for b in parameters.b)
