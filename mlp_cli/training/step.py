@@ -50,7 +50,8 @@ class BatchGradient:
         m = min(PART, minibatches.batch_size)
         self._of_part = Parameters(network.sizes) if minibatches.batch_size > PART else self.gradients
         self._buffers, self._of_teacher = network.buffers(m), targets.buffers(m)
-        self._rooms = [minibatches.room(), minibatches.room()]  # for the inputs at hand, and for those made meanwhile
+        # for the inputs at hand and, on several threads, for those made meanwhile: one alone stays in the cache
+        self._rooms = [minibatches.room() for _ in range(min(workers.threads, 2))]
         self._made: tuple[Part | None, Callable[[], NDArray[np.float32]]] = None, lambda: np.empty(0, np.float32)
         self._views: dict[tuple[int, bool], tuple[MLP, Parameters, Parameters]] = {}
 

@@ -87,6 +87,7 @@ class Workers:
     """
 
     def __init__(self, threads: int) -> None:
+        self.threads = threads
         self._tasks: queue.SimpleQueue[Task[Any] | None] = queue.SimpleQueue()
         self._later: deque[Task[Any]] = deque()
         self._products: list[Task[Floats]] = []  # of matmul_later
