@@ -20,6 +20,7 @@ SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
 STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
 SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
 LEAST_STEP, AWAY = 8, 5  # grey levels between the sheet and what it lies on, so many pixels from its edge
+SHARP = 2.0  # times as large as the steps on either side of it
 ALL_AROUND = 0.85  # of the outline has that step
 TOUCH = 0.04  # of the outline, along the border, is that of a corner that touches it
 SQUARE = 0.9  # 1 if an outline's own sides are parallel or at right angles, 0 at any angle
@@ -161,14 +162,15 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     if (out * (points - corners.mean(axis=0))).sum() < 0:
         out = -out
     last = np.array(small.shape[::-1]) - 1
-    within, beyond = (np.clip(np.rint(place), 0, last).astype(int) for place in (points - out, points + out))
     seen = ((points >= 2) & (points <= last - 2)).all(axis=1)  # the rest of the outline is the border's
     if seen.sum() < 0.2 * len(seen):
         return 0.0
-    (x, y), (u, v) = within[seen].T, beyond[seen].T
-    difference = small[y, x].astype(float) - small[v, u]
-    step = float(np.sort(difference)[len(difference) // 2])
-    around = np.mean(difference * np.sign(step) >= max(LEAST_STEP, abs(step) / 3)) if step else 0
+    places = [np.clip(np.rint(points + far * out)[seen], 0, last).astype(int).T for far in (-3, -1, 1, 3)]
+    difference = -np.diff([small[y, x].astype(float) for x, y in places], axis=0)
+    inner, step, outer = np.sort(difference, axis=1)[:, difference.shape[1] // 2].tolist()
+    if abs(step) < SHARP * max(inner * np.sign(step), outer * np.sign(step)):
+        return 0.0  # the light fades, as it does towards the corners of many photos
+    around = np.mean(difference[1] * np.sign(step) >= max(LEAST_STEP, abs(step) / 3)) if step else 0
     return abs(step) if around >= ALL_AROUND else 0.0
 
 
