@@ -21,8 +21,10 @@ FRAME_COVER = 0.85
 # A ring is at least this share of the page, holds a mark of at least this share of its own side, and is seen in at
 # least this share of the directions from there.
 RING_SIDE, RING_HOLDS, RING_COVER = 0.1, 0.4, 0.85
+# An underline is at least so many digits high long, and the lowest ink along so much of itself.
+UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
 FLAT = 0.25  # height to width of an underline or a dash, at most
-MOST_FRAMES = 30  # that are looked for
+MOST_FRAMES = 30  # and underlines that are looked for
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:
         rest[top:bottom, left:right] &= ~walls
         rest[top:bottom, left:right] = _without_crumbs(rest[top:bottom, left:right])
         inside = Marks.of(rest[top:bottom, left:right])
-        if (inside.side >= 0.25 * min(frame.shape)).any():
+        if inside.side.sum() >= 0.25 * min(frame.shape):
             mask = rest
             frames.append(marks.box[i])
     return Marks.of(mask) if frames else marks, np.reshape(frames, (-1, 4)).astype(int)
@@ -192,26 +194,52 @@ def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     sides, thicknesses = 0, []
     for turn in range(4):
         turned = np.rot90(mask, turn)
-        outer, thickness = _outer_run(turned)
-        edge = outer.argmax(axis=0)
-        third = -(-len(edge) // 3)
-        ends = _median(edge[:third]), _median(edge[-third:])
-        slope = (ends[1] - ends[0]) / max(len(edge) - third, 1)
-        line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
-        on_line = np.abs(edge - line) <= max(2, thickness / 2)
-        if abs(slope) <= SLOPE * 2 and on_line.mean() >= FRAME_COVER and thickness <= FRAME_THICKNESS * min(mask.shape):
+        wall, thickness, cover = _upper_wall(turned)
+        if cover >= FRAME_COVER and thickness <= FRAME_THICKNESS * min(mask.shape):
             sides += 1
             thicknesses.append(thickness)
-            walls |= np.rot90(outer & on_line & (outer.sum(axis=0) <= 2 * thickness), -turn)
+            walls |= np.rot90(wall, -turn)
         elif turn > sides:  # the second that is not
             return None
     for axis, between in enumerate((mask & ~walls, (mask & ~walls).T)):
-        pieces = Marks.of(_thin(between, 2 * max(thicknesses)))
+        thin = _thin(between, 2 * max(thicknesses))
+        bridge = np.ones((1, 3 * max(thicknesses)), np.uint8)  # over the strokes that cross a wall
+        pieces = Marks.of(cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_CLOSE, bridge).astype(bool))
         across = pieces.size[:, 0] >= 0.75 * between.shape[1]
         straight = pieces.size[:, 1] <= np.maximum(3 * max(thicknesses), SLOPE * pieces.size[:, 0])
-        found = pieces.pixels(across & straight)
+        found = pieces.pixels(across & straight) & thin
         walls |= found if axis == 0 else found.T
     return walls
+
+
+def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float]:
+    """The nearly horizontal line that a mask begins with from above, as a mask; its thickness; and the share of the
+    columns that it is the first ink in. A stroke that crosses it is thicker, and no part of it."""
+    outer, thickness = _outer_run(mask)
+    edge = outer.argmax(axis=0)
+    third = -(-len(edge) // 3)
+    ends = _median(edge[:third]), _median(edge[-third:])
+    slope = (ends[1] - ends[0]) / max(len(edge) - third, 1)
+    line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
+    on_line = np.abs(edge - line) <= max(2, thickness / 2)
+    wall = outer & on_line & (outer.sum(axis=0) <= 2 * thickness)
+    return wall, thickness, float(on_line.mean()) if abs(slope) <= SLOPE * 2 else 0.0
+
+
+def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
+    """The marks on a page with rows of digits of this height, without the lines that are drawn under several of them,
+    and how many there were. The digits may stand on their line, or go down through it."""
+    mask, count = marks.labels > 0, 0
+    widest = np.argsort(-marks.size[:, 0], kind="stable")[:MOST_FRAMES]
+    for i in widest[marks.size[widest, 0] >= UNDERLINE * height]:
+        left, top, right, bottom = marks.box[i]
+        line, thickness, cover = _upper_wall((marks.labels[top:bottom, left:right] == i + 1)[::-1])
+        above = (marks.box[:, 0] < right) & (marks.box[:, 2] > left) & (marks.box[:, 1] < bottom - height / 2)
+        above &= marks.box[:, 3] > bottom - 2 * height
+        if cover >= UNDERLINE_COVER and thickness <= height / 4 and above.any():
+            mask[top:bottom, left:right] &= ~line[::-1]
+            count += 1
+    return Marks.of(mask) if count else marks, count
 
 
 def _is_walled(mask: NDArray[np.bool_]) -> bool:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
-from mlp_cli.images.marks import Marks, around
+from mlp_cli.images.marks import Marks, around, without_underlines
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, drawn, dropped, find_marks
-from mlp_cli.images.strokes import distances
+from mlp_cli.images.strokes import distances, stroke_width
 
 MOST_DIGITS = 200  # on a page, and at most as many signs
 Levels = NDArray[np.float32]
@@ -37,11 +37,13 @@ FAINT = 0.6  # of the ink's full level; fainter ink was not written
 @dataclass(frozen=True)
 class Piece:
     """Ink that may be a digit, several that touch, or a part of one: its `levels` (h, w), 0 to 1, and nobody else's;
-    `box` (left, top, right, bottom) where it is on the sheet; `sign`, why it can be no more than a sign, or None."""
+    `box` (left, top, right, bottom) where it is on the sheet; `sign`, why it can be no more than a sign, or None;
+    `cut`, how much ink it was cut from the piece to its left through, in widths of the stroke."""
 
     levels: Levels
     box: Boxes
     sign: str | None = None
+    cut: float = 0.0
 
 
 TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
@@ -49,7 +51,8 @@ TOO_SMALL, SLASH = "is too small for a digit", "leans like a slash"
 SLASH_TALL, SLASH_SLIM, SLASH_LEAN = 1.06, 6.0, 0.27
 
 CUTS = 12  # of a piece at most
-WORKING_HEIGHT = 56  # pixels; cuts are looked for at that scale
+WORKING_HEIGHT = 112  # pixels of a piece, at most, when cuts are looked for
+THROUGH = 2.5  # widths of its strokes that a cut may cost
 BEND = 1.0  # what a step aside costs a cut, in pixels of full ink
 
 
@@ -81,6 +84,13 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
     found = find_marks(page, inverted)
     marks = found.marks
     allowed = _allowed(marks, found.frames)
+    lines = 0
+    if allowed.any():
+        marks, lines = without_underlines(marks, _usual_height(marks, allowed))
+    if lines:
+        erased = f"{lines} underlines erased" if lines > 1 else "an underline erased"
+        found = replace(found, marks=marks, actions=[*found.actions, erased])
+        allowed = _allowed(marks, found.frames)
     if not allowed.any():
         raise ImageError("no digits found")
     height = _usual_height(marks, allowed)
@@ -254,8 +264,10 @@ def _rows(boxes: Boxes) -> list[list[int]]:
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     usual = np.sort((boxes[:, 2:] - boxes[:, :2]).max(axis=1))[len(boxes) // 2]
     right = centres[:, 0] - centres[:, :1]  # [i, j]: how far j is to the right of i
-    off = np.abs(centres[:, 1] - centres[:, 1:])
-    distance = np.where((right > 0) & (off <= usual), right + 3 * off, np.inf)
+    top, bottom = boxes[:, 1], boxes[:, 3]
+    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    off = np.maximum(0, np.minimum((bottom - top)[:, None], bottom - top) / 2 - shared)  # a low digit may stand high
+    distance = np.where((right > 0) & (off <= usual / 2), right + 3 * off, np.inf)
     row = np.arange(len(boxes))
     for i, j in enumerate(distance.argmin(axis=1)):
         if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
@@ -268,16 +280,15 @@ def _rows(boxes: Boxes) -> list[list[int]]:
 def _with_slashes(row: list[Piece]) -> list[Piece]:
     """A row whose slashes are signs: straight strokes between digits that lean to the right and are taller. Nothing
     else tells them from a 1, and what stands at an end is one."""
-    heights = [piece.levels.shape[0] for piece in row if not piece.sign]
-    if len(heights) < 3:
+    leans = [_is_leaning_stroke(piece.levels) for piece in row]
+    others = [
+        piece.levels.shape[0] for piece, leaning in zip(row, leans, strict=True) if not piece.sign and not leaning
+    ]
+    if len(others) < 2:
         return row
-    usual = sorted(heights)[(len(heights) - 1) // 2]
     return [
         replace(piece, sign=SLASH)
-        if 0 < n < len(row) - 1
-        and not piece.sign
-        and piece.levels.shape[0] >= SLASH_TALL * usual
-        and _is_leaning_stroke(piece.levels)
+        if 0 < n < len(row) - 1 and not piece.sign and leans[n] and piece.levels.shape[0] >= SLASH_TALL * max(others)
         else piece
         for n, piece in enumerate(row)
     ]
@@ -313,14 +324,17 @@ def cut(piece: Piece) -> list[Piece]:
     Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section VII.
     """
     shape = piece.levels.shape
-    scale = WORKING_HEIGHT / shape[0]
-    width = max(3, round(shape[1] * scale))
-    ink = cv2.resize(piece.levels, (width, WORKING_HEIGHT), interpolation=cv2.INTER_AREA)
-    middle = WORKING_HEIGHT // 2
+    scale = min(1, WORKING_HEIGHT / shape[0])
+    height, width = (max(3, round(length * scale)) for length in shape)
+    ink = cv2.resize(piece.levels, (width, height), interpolation=cv2.INTER_AREA)
+    middle = height // 2
     above, up = _cheapest(ink[: middle + 1])
     below, down = _cheapest(ink[: middle - 1 : -1])
     price = above[-1] + below[-1] - ink[middle]
     lowest = _lowest(price)
+    full = ink.max() / 2
+    price /= stroke_width(np.pad(ink > full, 1))
+    lowest = lowest[price[lowest] <= THROUGH]
     cuts = np.sort(lowest[np.argsort(price[lowest], kind="stable")[:CUTS]])
     part = np.zeros(ink.shape, np.uint8)  # of each pixel the number of the cuts to its left
     for x in cuts:
@@ -330,11 +344,12 @@ def cut(piece: Piece) -> list[Piece]:
     pieces = []
     for number in range(len(cuts) + 1):
         own = piece.levels * (part == number)
-        inked = own > 0.5
+        inked = own > full
         if inked.any():
             left, top, right, bottom = tight_box(inked)
             place = np.array([left, top, right, bottom]) + np.tile(piece.box[:2], 2)
-            pieces.append(Piece(own[top:bottom, left:right], place))
+            cut_through = float(price[cuts[number - 1]]) if number else 0.0
+            pieces.append(Piece(own[top:bottom, left:right], place, cut=cut_through))
     return pieces
 
 

@@ -10,6 +10,7 @@ every part that results.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,17 @@ from numpy.typing import NDArray
 from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
-SURE = 0.9  # ink read with this confidence is one digit and is not cut or joined; parts need it to count as digits
+CLEAR = 0.99  # a mark read with less confidence may be several digits, or a part of one
+SURE = 0.9  # parts, and what is joined, need this confidence to count as digits
 MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, and would take long
-CUT = 0.3  # nats that a cut or a join costs
+CUT = 0.2  # nats that a cut through one stroke costs
+JOIN = 0.3  # and a join
 # Shares of the height of a typical digit:
-WIDEST = 1.2  # wider ink is hardly one digit
-SLIMMEST = 0.3  # at least, in the mean, are digits that touch: an N is no 111
+WIDE, WIDEST = 1.0, 1.2  # wider ink may be several digits; and is hardly one
+BROAD = 0.45  # of digits that touch, one is at least as wide, and no 1
 TALL = 0.65  # lower parts are not cut off as digits
-APART = 0.25  # as far apart may the halves of a digit be, side by side
+APART, NEAR = 0.25, 0.1  # as far apart may the halves of a digit be, and if one of them is clearly a digit for itself
+HIGH = 0.35  # a sign within so much of the top may be a part of a digit: no point, comma or dash is there
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) -> probabilities (n, k)
 
@@ -32,7 +36,7 @@ Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) 
 @dataclass(frozen=True)
 class Stretch:
     """Parts of a row from number `start` up to `stop`, taken as one digit: the probabilities of its classes, and what
-    it costs in nats; `sign`, why it can be no more than a sign, or None."""
+    it costs in nats; `sign`, why it can be no more than a sign, or None; its `width` in pixels of the sheet."""
 
     start: int
     stop: int
@@ -40,17 +44,18 @@ class Stretch:
     probabilities: list[float]
     cost: float
     sign: str | None = None
+    width: int = 0
 
 
 @dataclass(frozen=True)
 class _Question:
-    """Pieces that may be one digit, from part `start` up to `stop`; `cuts`, how many cuts and joins that takes, None
-    for a piece as it was found."""
+    """Pieces that may be one digit, from part `start` up to `stop`; `price` of the cuts and joins that takes, None for
+    a piece as it was found."""
 
     start: int
     stop: int
     pieces: Sequence[Piece]
-    cuts: int | None = None
+    price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,35 +80,37 @@ class RowReader:
 
     def _is_doubtful(self, piece: Piece, whole: Stretch) -> bool:
         """Whether a piece, read as a whole, may be several digits or a part of one."""
-        is_wide = _width([piece]) > WIDEST * self.writing.height
-        return not whole.sign and (max(whole.probabilities) < SURE or is_wide)
+        return bool(piece.sign) or max(whole.probabilities) < CLEAR or _width([piece]) > WIDE * self.writing.height
 
     def _row(self, row: Sequence[Piece], wholes: list[Stretch], doubtful: Sequence[bool]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
         height, questions, starts = self.writing.height, list[_Question](), [0]
         for piece, is_doubtful in zip(row, doubtful, strict=True):
             start = starts[-1]
-            parts = cut(piece) if is_doubtful else [piece]
+            parts = cut(piece) if is_doubtful and not piece.sign else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
             for i in range(len(parts)):
                 for j in range(i + 1, len(parts) + (i > 0)):
                     if _may_be_digit(parts[i:j], height):
-                        questions.append(_Question(start + i, start + j, parts[i:j], int(i > 0)))
+                        questions.append(_Question(start + i, start + j, parts[i:j], CUT * parts[i].cut))
             starts.append(start + len(parts))
-        for n in range(len(row) - 1):
-            pair = row[n : n + 2]
-            if (
-                all(doubtful[n : n + 2])
-                and pair[1].box[0] - pair[0].box[2] <= APART * height
-                and _may_be_digit(pair, height)
-            ):
-                questions.append(_Question(starts[n], starts[n + 2], pair, 1))
+        for first in range(len(row)):
+            for last in range(first + 2, min(first + 3, len(row)) + 1):
+                if _may_be_broken(row[first:last], doubtful[first:last], height):
+                    question = _Question(starts[first], starts[last], row[first:last], JOIN * (last - first - 1))
+                    questions.append(question)
         way = _cheapest_way(self._answered(questions))
         for n, whole in enumerate(wholes):
             of_piece = [stretch for stretch in way if starts[n] <= stretch.start and stretch.stop <= starts[n + 1]]
-            if len(of_piece) > 1 and len(of_piece) * SLIMMEST * height > _width(row[n : n + 1]):
+            if len(of_piece) > 1 and self._is_letter(of_piece):
                 way[way.index(of_piece[0]) : way.index(of_piece[-1]) + 1] = [whole]
         return way
+
+    def _is_letter(self, parts: Sequence[Stretch]) -> bool:
+        """Whether ink that can be cut into such parts is a letter rather than digits that touch: a U or an M is made of
+        strokes like 1s, and the halves of an R or an e are slim."""
+        others = [part.width for part in parts if self.classes[int(np.argmax(part.probabilities))] != "1"]
+        return max(others, default=0) < BROAD * self.writing.height
 
     def _answered(self, questions: Sequence[_Question]) -> list[Stretch]:
         digits = [self.writing.digit(question.pieces) for question in questions]
@@ -112,18 +119,31 @@ class RowReader:
 
     def _stretch(self, question: _Question, digit: Digit, probabilities: list[float]) -> Stretch:
         confidence = max(probabilities)
-        if question.cuts is not None:
-            cost = CUT * question.cuts - math.log(confidence) if confidence >= SURE else math.inf
-        elif _width(question.pieces) > WIDEST * self.writing.height:
+        sign, width = question.pieces[0].sign, _width(question.pieces)
+        if question.price is not None:
+            sign = None  # a part of a digit, then
+            cost = question.price - math.log(confidence) if confidence >= SURE else math.inf
+        elif sign or width > WIDEST * self.writing.height:
             cost = math.log(len(probabilities))  # the cost of a non-digit
         else:
             cost = -math.log(confidence)
-        return Stretch(question.start, question.stop, digit, probabilities, cost, question.pieces[0].sign)
+        return Stretch(question.start, question.stop, digit, probabilities, cost, sign, width)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:
     top, bottom = min(part.box[1] for part in parts), max(part.box[3] for part in parts)
     return _width(parts) <= WIDEST * height and bool(bottom - top >= TALL * height)
+
+
+def _may_be_broken(run: Sequence[Piece], doubtful: Sequence[bool], height: float) -> bool:
+    """Whether pieces side by side may be one digit that is broken."""
+    top, bottom = min(piece.box[1] for piece in run), max(piece.box[3] for piece in run)
+    return (
+        any(doubtful)
+        and _may_be_digit(run, height)
+        and all(not piece.sign or piece.box[3] - top <= HIGH * (bottom - top) for piece in run)
+        and all(b.box[0] - a.box[2] <= (APART if all(doubtful) else NEAR) * height for a, b in pairwise(run))
+    )
 
 
 def _width(pieces: Sequence[Piece]) -> int:

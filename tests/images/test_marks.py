@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
-from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
+from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling, without_underlines
 
 SIDE = 300
 
@@ -236,3 +237,56 @@ def test_a_row_of_digits_and_points_is_not_a_ruled_line():
     rest, lines = without_ruling(ink)
     assert lines == 0
     np.testing.assert_array_equal(rest, ink)
+
+
+def test_an_underline_goes_whether_the_digits_touch_it_or_not():
+    digits = ring((40, 90, 80, 200), 8) | ring((120, 90, 160, 200), 8) | ring((200, 90, 240, 200), 8)
+    for y in (206, 196):  # below the rings, and through their feet
+        line = drawn((20, y, 275, y + 4), width=6)
+        rest, count = without_underlines(Marks.of(digits | line), 110)
+        assert count == 1
+        assert ((rest.labels > 0) & ~digits).sum() < 0.1 * line.sum()
+        assert len(rest.only(rest.side > 50)) == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ((60, 206, 240, 206, 6), "short: 180 of 220 pixels"),
+        ((20, 40, 275, 40, 6), "above the digits"),
+        ((20, 212, 275, 212, 34), "thick"),
+        ((20, 206, 275, 236, 6), "slanted"),
+    ],
+)
+def test_what_is_no_underline_stays(line, why):
+    digits = ring((40, 90, 80, 200), 8) | ring((120, 90, 160, 200), 8)
+    *ends, width = line
+    mask = digits | drawn(ends, width=width)
+    marks, count = without_underlines(Marks.of(mask), 110)
+    assert count == 0, why
+    np.testing.assert_array_equal(marks.labels > 0, mask)
+
+
+def test_digits_whose_feet_stand_in_a_line_are_not_underlined():
+    """Touching digits with gaps between them: the lowest ink is straight along two thirds of the piece."""
+    mask = np.zeros((SIDE, SIDE), bool)
+    for x in range(20, 260, 60):
+        mask[100:200, x : x + 40] = True
+        mask[108:192, x + 8 : x + 32] = False
+    mask[150:155, 20:260] = True
+    assert without_underlines(Marks.of(mask), 100)[1] == 0
+
+
+def test_a_wall_goes_even_where_a_digit_touches_it():
+    digits = ring((40, 90, 80, 200), 8) | ring((220, 90, 260, 200), 8) | drawn((150, 90, 150, 200, 197, 200), width=8)
+    cells = frame(15, 60, 285, 230) | drawn((105, 60, 105, 230), (195, 60, 195, 230), width=4)
+    rest, frames = erased(digits | cells)
+    assert len(frames) == 1
+    assert (rest & ~digits).sum() <= 8 * 4
+
+
+def test_a_frame_may_hold_several_rows_of_small_digits():
+    digits = [ring((x, y, x + 30, y + 45), 5) for y in (60, 130, 200) for x in (60, 130, 200)]
+    rest, frames = erased(np.any(digits, axis=0) | frame(20, 30, 280, 290))
+    assert len(frames) == 1
+    np.testing.assert_array_equal(rest, np.any(digits, axis=0))
