@@ -19,13 +19,13 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
 CLEAR = 0.99  # a mark read with less confidence may be several digits, or a part of one
-SURE = 0.9  # parts, and what is joined, need this confidence to count as digits
+SURE = 0.95  # parts, and what is joined, need this confidence to count as digits
 MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, and would take long
 CUT = 0.2  # nats that a cut through one stroke costs
 JOIN = 0.3  # and a join
 # Shares of the height of a typical digit:
 WIDE, WIDEST = 1.0, 1.2  # wider ink may be several digits; and is hardly one
-BROAD = 0.45  # of digits that touch, one is at least as wide, and no 1
+BROAD = 0.5  # of digits that touch, one is at least as wide, and no 1
 TALL = 0.65  # lower parts are not cut off as digits
 APART, NEAR = 0.25, 0.1  # as far apart may the halves of a digit be, and if one of them is clearly a digit for itself
 HIGH = 0.35  # a sign within so much of the top may be a part of a digit: no point, comma or dash is there
@@ -100,17 +100,17 @@ class RowReader:
                     question = _Question(starts[first], starts[last], row[first:last], JOIN * (last - first - 1))
                     questions.append(question)
         way = _cheapest_way(self._answered(questions))
-        for n, whole in enumerate(wholes):
+        for n, (piece, whole) in enumerate(zip(row, wholes, strict=True)):
             of_piece = [stretch for stretch in way if starts[n] <= stretch.start and stretch.stop <= starts[n + 1]]
-            if len(of_piece) > 1 and self._is_letter(of_piece):
+            if len(of_piece) > 1 and self._is_letter(piece, of_piece):
                 way[way.index(of_piece[0]) : way.index(of_piece[-1]) + 1] = [whole]
         return way
 
-    def _is_letter(self, parts: Sequence[Stretch]) -> bool:
-        """Whether ink that can be cut into such parts is a letter rather than digits that touch: a U or an M is made of
-        strokes like 1s, and the halves of an R or an e are slim."""
+    def _is_letter(self, piece: Piece, parts: Sequence[Stretch]) -> bool:
+        """Whether a piece that can be cut into such parts is a letter rather than digits that touch: a U or an M is
+        made of strokes like 1s, and the halves of an e are slim."""
         others = [part.width for part in parts if self.classes[int(np.argmax(part.probabilities))] != "1"]
-        return max(others, default=0) < BROAD * self.writing.height
+        return bool(max(others, default=0) < BROAD * max(self.writing.height, piece.levels.shape[0]))
 
     def _answered(self, questions: Sequence[_Question]) -> list[Stretch]:
         digits = [self.writing.digit(question.pieces) for question in questions]

@@ -179,6 +179,23 @@ def test_a_slash_is_straight_and_leans_and_is_taller_than_digits(over, lean, ben
     assert rows(page) == [seen]
 
 
+def test_a_leaning_1_that_is_no_taller_than_another_digit_is_no_slash():
+    page = sheet()
+    ring(page, 100)
+    ring(page, 330)
+    ring(page, 430, radius=64)
+    cv2.line(page, (185, 202), (265, 78), 40, 12)
+    assert rows(page) == ["dddd"]
+
+
+def test_a_low_digit_that_stands_high_is_in_its_row():
+    page = sheet()
+    for x in (80, 320, 440):
+        ring(page, x)
+    ring(page, 200, 112, radius=28)
+    assert rows(page) == ["dddd"]
+
+
 def test_what_leans_at_the_end_of_a_row_is_a_1():
     page = sheet()
     ring(page, 130)

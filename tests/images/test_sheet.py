@@ -211,3 +211,9 @@ def test_a_sheet_is_looked_at_for_a_digit_of_a_tenth_of_its_side(length, is_shee
     photo = scene(SQUARE)
     photo[150 : 150 + length, 196:201] = 30
     assert ("sheet found" in find_marks(Page(photo)).actions) == is_sheet
+
+
+def test_light_that_fades_towards_the_corners_makes_no_sheet():
+    y, x = np.mgrid[-1:1:300j, -1:1:400j]
+    light = 1 - 0.6 * np.clip((x**2 + y**2) / 2, 0, 1) ** 1.3
+    assert not found(np.uint8(230 * light + np.random.default_rng(0).normal(0, 2, light.shape)))

@@ -183,7 +183,7 @@ def oracle(writing, whole, parts, left_as=7):
 
 @pytest.mark.parametrize(
     ("whole", "parts", "answer"),
-    [(0.8, 0.99, "00077"), (0.98, 0.99, "0008"), (0.7, 0.92, "00077"), (0.2, 0.85, "000?")],
+    [(0.8, 0.99, "00077"), (0.98, 0.99, "0008"), (0.7, 0.96, "00077"), (0.2, 0.93, "000?")],
 )
 def test_a_cut_is_worth_it_where_the_parts_are_sure_and_the_whole_is_not(whole, parts, answer):
     writing = written(*blocks(120))
@@ -196,9 +196,9 @@ def test_what_is_too_wide_for_a_digit_is_cut_however_sure_it_is(width, answer):
     assert read(writing, oracle(writing, 0.99, 0.99)) == answer
 
 
-@pytest.mark.parametrize(("width", "answer"), [(98, "000?"), (114, "00077")])
+@pytest.mark.parametrize(("width", "answer"), [(108, "000?"), (124, "00077")])
 def test_what_has_slim_halves_is_a_letter(width, answer):
-    """Halves of 47 and 55 pixels, beside digits of 112: an R may look like 13."""
+    """Halves of 52 and 60 pixels, beside digits of 112: an e may look like 63."""
     writing = written(*blocks(width))
     assert read(writing, oracle(writing, 0.2, 0.99)) == answer
 
@@ -235,6 +235,21 @@ def test_words_are_never_read_as_digits_alone(reader, mnist):
     for name in ("Total", "Name", "Test", "Date", "Ref"):
         parts, _ = next(strings(mnist, rng, 1))
         assert "?" in text(reader.read_rows(line([word(name), sign(":", rng), *parts], rng)))
+
+
+@pytest.mark.parametrize(("top", "answer"), [(84, "05"), (110, "05"), (132, "06?")])
+def test_a_mark_near_the_top_may_be_the_arm_of_a_5(top, answer):
+    """And what is lower is a sign, however much it looks like a part of a digit."""
+    page = np.full((300, 500), 235, np.uint8)
+    cv2.ellipse(page, (80, 140), (35, 50), 0, 0, 360, 40, 12)
+    cv2.polylines(page, [np.int32([(180, 90), (180, 130), (220, 150), (220, 180), (180, 190)])], False, 40, 12)
+    page[top : top + 12, 236:270] = 40
+    writing = find_rows(Page(page))
+    ((zero, body, arm),) = writing.rows
+    assert arm.sign
+    assert not body.sign
+    known = [([zero], 0), ([body, arm], 5), ([body], 6)]
+    assert read(writing, Oracle(*[(writing.digit(pieces).image, label) for pieces, label in known])) == answer
 
 
 def test_touching_digits_within_a_string_are_cut(mnist):
