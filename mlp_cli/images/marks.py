@@ -155,9 +155,11 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
 
 def _thickness(columns: NDArray[np.bool_]) -> int:
     """The usual thickness of the ink that crosses some columns of a mask; 0 if there is none."""
+    if not columns.any():
+        return 0
     edges = np.diff(np.pad(columns, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     starts, ends = (np.nonzero(np.equal(edges.T, sign))[1] for sign in (1, -1))
-    return _median(ends - starts) if len(starts) else 0
+    return _median(ends - starts)
 
 
 def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:

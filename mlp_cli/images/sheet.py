@@ -90,7 +90,7 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
 def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if the border cuts it; else None."""
     own, total = cv2.contourArea(contour), shape[0] * shape[1]
-    if own < SOLID * SMALLEST * total:
+    if not SOLID * SMALLEST * total <= own <= LARGEST * total:
         return None
     hull = cv2.convexHull(contour)
     area = cv2.contourArea(hull)

@@ -172,7 +172,7 @@ def cut(found: Found, chosen: NDArray[np.bool_], actions: list[str]) -> Digit:
     box = around(found.marks.box[chosen])
     left, top, right, bottom = box
     rim = max(1, round(0.02 * max(right - left, bottom - top)))  # what is left of a stroke's soft edges
-    own = np.pad(found.marks.pixels(chosen, box).astype(np.uint8), 0)
+    own = found.marks.pixels(chosen, box).astype(np.uint8)
     own = cv2.dilate(own, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
     levels = found.ink.levels[top:bottom, left:right] * own
     image, weighed = drawn(levels)
