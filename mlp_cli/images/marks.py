@@ -207,7 +207,7 @@ def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
         thin = _thin(between, 2 * max(thicknesses))
         bridge = np.ones((1, 3 * max(thicknesses)), np.uint8)  # over the strokes that cross a wall
         pieces = Marks.of(cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_CLOSE, bridge).astype(bool))
-        across = pieces.size[:, 0] >= 0.75 * between.shape[1]
+        across = pieces.size[:, 0] >= 0.85 * between.shape[1]
         straight = pieces.size[:, 1] <= np.maximum(3 * max(thicknesses), SLOPE * pieces.size[:, 0])
         found = pieces.pixels(across & straight) & thin
         walls |= found if axis == 0 else found.T

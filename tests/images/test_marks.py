@@ -290,3 +290,11 @@ def test_a_frame_may_hold_several_rows_of_small_digits():
     rest, frames = erased(np.any(digits, axis=0) | frame(20, 30, 280, 290))
     assert len(frames) == 1
     np.testing.assert_array_equal(rest, np.any(digits, axis=0))
+
+
+def test_the_stem_of_a_digit_that_nearly_fills_its_frame_is_not_a_wall():
+    four = drawn((80, 60, 80, 170, 278, 170), (200, 68, 200, 276), width=6)
+    rest, frames = erased(four | frame(20, 20, 280, 280, 6))
+    assert len(frames) == 1
+    assert (rest & four)[80:160, 196:204].any(axis=1).all()
+    assert (rest & four)[185:260, 196:204].any(axis=1).all()
