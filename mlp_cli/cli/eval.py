@@ -37,9 +37,9 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train", "all"]),
-    help="Part of the data to measure. validation and train are the images that the model's own run held out and "
-    "trained on; all is every labelled picture. [default: test, or all for pictures that have no test part and "
-    "that the model was not trained on]",
+    help="Part of the data to measure. validation: the images that the model's run held out; train: those it trained "
+    "on; all: every labelled picture. [default: test; all for pictures without train/ and test/ folders, if the model "
+    "was trained only on known data sets such as MNIST]",
 )
 @click.option("--by", metavar="COLUMN", help="Break accuracy down by this column of the CSV file. [default: by folder]")
 @click.option("--errors", type=click.Path(), metavar="DIR", help="Save the misread images in a new directory DIR.")

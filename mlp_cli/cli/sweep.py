@@ -32,7 +32,9 @@ SHORTEST_LABEL = 12  # letters of a setting's label that stay on a narrow termin
 )
 @click.option("--seeds", metavar="N | A-B", help="Seeds for each setting: 0 to N-1, or A to B. [default: 3]")
 @click.option("--data", multiple=True, metavar="DIR", help="Data to train on, as for mlp train. [default: mnist]")
-@click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Runs at a time. [default: one per core]")
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Number of runs at a time. [default: one per core]"
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of a Dask scheduler, such as tcp://host:8786.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Stop after M minutes.")
 @click.option("--give-up", is_flag=True, help="Skip the remaining seeds of settings that are clearly behind the best.")
