@@ -44,7 +44,8 @@ def epochs(rounds, folder):
             ]  # fmt: skip
 
     columns = ["batch", "mlp, one core, s", "times bare products", "JAX, one core: times mlp", "mlp, all cores, s"]
-    columns += ["JAX, all: times mlp", "PyTorch (its best threads)", "scikit-learn"]
+    columns += ["JAX, all cores: times mlp", "PyTorch (its better number of threads): times mlp, all cores"]
+    columns += ["scikit-learn: times mlp, all cores"]
     print_table("Seconds per epoch, and how many times as long others take", columns, rows())
     shown = {"mlp": "mlp", "PyTorch": "torch", "JAX": "jax", "scikit-learn": "sklearn"}
     cells = [f"{memory[kind]:.0f}" for kind in shown.values()]
@@ -80,7 +81,7 @@ def accuracy(rounds, folder):
             }[name]  # fmt: skip
             note = "" if reached[name] * 100 >= target else ", not reached"
             rows.append([f"{target}%", what, f"{taken:.1f}", f"{taken / seconds[0]:.1f}", f"{reached[name]:.2%}{note}"])
-    columns = ["aim", "", "seconds", "times mlp", "test accuracy (last round)"]
+    columns = ["aim", "program", "seconds", "times mlp", "test accuracy (last round)"]
     print_table("From the shell prompt to a trained network", columns, rows)
 
 
@@ -101,9 +102,9 @@ def start(rounds, folder):
 
         seconds, bare = by_turns([ours, lambda imports=imports: run(*python, imports)[0]], 3 * rounds)
         rows.append([name, f"{seconds * 1000:.0f}", f"{bare * 1000:.0f}", f"`{imports}`", f"{seconds / bare:.2f}"])
-    print_table("Start-up, milliseconds", ["command", "it takes", "Python takes", "for", "ratio"], rows)
+    print_table("Start-up, milliseconds", ["command", "takes", "Python alone takes", "to run", "ratio"], rows)
     memory = [f"{train('quick', folder / 'run', '--epochs', str(n))[1]:.0f}" for n in (1, 4, 16)]
-    print_table("Peak memory of mlp train quick, MB", ["1 epoch", "4", "16"], [memory])
+    print_table("Peak memory of mlp train quick, MB", ["1 epoch", "4 epochs", "16 epochs"], [memory])
 
 
 def predict(rounds, folder):
