@@ -24,7 +24,7 @@ from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.strokes import redraw
 from mlp_cli.files import replace_file
 from mlp_cli.images.mnist import SIDE
-from mlp_cli.model.answers import calibrated_answers, log_probabilities
+from mlp_cli.model.answers import calibrated_answers, log_probabilities, loss_and_accuracy
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint, to_bytes
 from mlp_cli.model.find import BUNDLED, LAST
 from mlp_cli.runs.folder import FACTS, read_facts
@@ -44,15 +44,14 @@ def trained(preset: str, seed: int, folder: Path) -> Path:
     return run
 
 
-def validation(checkpoint: Checkpoint) -> tuple[float, float]:
-    """The accuracy on the validation images, and the mean calibrated loss on these and on their redrawn forms."""
+def validation_loss(checkpoint: Checkpoint) -> float:
+    """The mean calibrated loss on the validation images and on their redrawn forms."""
     config, train = checkpoint.metadata.config, load_dataset("train")
     _, held_out = train.split(config.training.validation, config.seed)
     images, labels = train.images[held_out], train.labels[held_out]
     redrawn = [np.stack([redraw(image.reshape(SIDE, SIDE), width) for image in images]) for width in WIDTHS]
     log_y = [calibrated_answers(checkpoint, form.reshape(images.shape)) for form in (images, *redrawn)]
-    loss = np.mean([-form[np.arange(len(labels)), labels].mean() for form in log_y])
-    return float((log_y[0].argmax(axis=1) == labels).mean()), float(loss)
+    return float(np.mean([loss_and_accuracy(of_form, labels)[0] for of_form in log_y]))
 
 
 def answers(checkpoint: Checkpoint) -> np.ndarray:
@@ -73,7 +72,8 @@ def main() -> None:
     }
     losses = {}
     for run, checkpoint in ends.items():
-        accuracy, losses[run] = validation(checkpoint)
+        losses[run] = validation_loss(checkpoint)
+        accuracy = checkpoint.metadata.val_accuracy
         print(f"{run}: validation accuracy {accuracy:.2%}, loss with redrawn strokes {losses[run]:.4f}")
     run = min(losses, key=losses.__getitem__)
     end = ends[run]

@@ -95,8 +95,8 @@ class BatchGradient:
         losses = cross_entropy(log_y, labels)
         if self.losses is not None:
             self.losses[which] = losses
-        correct = int(np.add.reduce(log_y.T.argmax(axis=0) == labels))
-        return Outcome(len(labels), float(np.add.reduce(losses)), correct)
+        correct = int(np.count_nonzero(log_y.argmax(axis=1) == labels))
+        return Outcome(len(labels), float(losses.sum()), correct)
 
     def _view(self, k: int, number: int) -> tuple[MLP, Parameters, Parameters]:
         """For the first k inputs of part `number`: the network, where its gradients go, and these without the rows of

@@ -132,10 +132,11 @@ class Workers:
 
     def matmul(self, a: Floats, b: Floats, out: Floats | None = None) -> Floats:
         """a @ b; large products in pieces, on all free threads. The bytes do not depend on the number of threads."""
-        if a.size * b.shape[1] < 2 * PIECE:
+        pieces = pieces_of(a.shape, b.shape)
+        if len(pieces) == 1:
             return np.matmul(a, b, out=out)
         product = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
-        self.map(lambda rows: np.matmul(a[rows], b, out=product[rows]), pieces_of(a.shape, b.shape))
+        self.map(lambda rows: np.matmul(a[rows], b, out=product[rows]), pieces)
         return product
 
     def matmul_later(self, a: Floats, b: Floats, out: Floats) -> Floats:
