@@ -142,8 +142,8 @@ def sklearn(batch, threads):
 
 def mnist(part="train"):
     """Images (n, 784) of float32 in [0, 1] and labels (n,)."""
-    from mlp_cli.data.batches import to_inputs
     from mlp_cli.data.datasets import load_dataset
+    from mlp_cli.data.inputs import to_inputs
 
     dataset = load_dataset(part)
     return to_inputs(dataset.images), dataset.labels

@@ -12,8 +12,9 @@ import numpy as np
 import threadpoolctl
 
 from mlp_cli.config import load_config
-from mlp_cli.data.batches import MAPS, to_inputs
+from mlp_cli.data.batches import MAPS
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.data.warps import Strengths, Warp
 from mlp_cli.nn import MLP, Nesterov, Parameters, cross_entropy_dz, log_softmax
 from mlp_cli.training.data import Data

@@ -1,14 +1,11 @@
 """The configuration of a run: TOML, typed and strict. Defaults < file or preset < `--set` < named options."""
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import tomli_w
 from msgspec import Meta
 
 from mlp_cli.errors import ConfigError
@@ -162,6 +159,8 @@ def as_text(value: Any, quoted: bool = False) -> str:
 
 def to_toml(config: Config) -> str:
     """The configuration as a TOML file that `load_config` reads back to the same values."""
+    import tomli_w
+
     return tomli_w.dumps(to_table(config))
 
 
@@ -197,6 +196,8 @@ def _read(name: str | Path) -> tuple[Path, Table]:
 
 def _parsed(text: str) -> Table:
     """The table of a TOML text. Raises TOML_ERRORS."""
+    import tomllib  # here, like difflib and tomli_w: the configuration in a checkpoint needs none of them
+
     if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
         raise ValueError(f"a line has more than {MOST_DOTS} dots")
     # Python's own line ends, as read_text has them: tomllib refuses a carriage return alone
@@ -275,6 +276,8 @@ def _explain_unknown(key: str, path: str) -> str:
 def _did_you_mean(word: Any, known: Iterable[str]) -> str:
     if not isinstance(word, str):
         return ""
+    import difflib
+
     close = difflib.get_close_matches(word[:LONGEST], list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -10,8 +10,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -61,7 +59,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
-    part = path.with_name(f".{secrets.token_hex(8)}.mlp-part")
+    part = path.with_name(_part_name())
     part.mkdir()
     try:
         yield part
@@ -75,7 +73,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
                 path.rmdir()
             raise
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
         raise
     _flush_directory(path, None)
 
@@ -86,11 +84,11 @@ def write_folders(folders: Mapping[Path, Mapping[str, bytes]]) -> None:
     A kill at any moment leaves each of them complete or absent. They are put onto the disk together, which takes less
     than half the time of doing it one by one.
     """
-    parts = {path: path.with_name(f".{secrets.token_hex(8)}.mlp-part") for path in folders}
+    parts = {path: path.with_name(_part_name()) for path in folders}
     with contextlib.ExitStack() as stack:
         for path, part in parts.items():
             part.mkdir()
-            stack.callback(shutil.rmtree, part, ignore_errors=True)
+            stack.callback(_remove, part)
             for name, content in folders[path].items():
                 (part / name).write_bytes(content)
         for path, part in parts.items():
@@ -98,7 +96,7 @@ def write_folders(folders: Mapping[Path, Mapping[str, bytes]]) -> None:
                 _flush(part / name)
             _flush_directory(part / "any", None)
         for path, part in parts.items():
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
             part.rename(path)
         for parent in {path.parent for path in parts}:
             _flush_directory(parent / "any", None)
@@ -142,9 +140,21 @@ def remove_parts(directory: Path, descriptor: int | None = None) -> None:
                 os.unlink(path, dir_fd=descriptor)
 
 
+def _part_name(kind: str = "part") -> str:
+    import secrets  # here, like shutil: reading a picture needs neither
+
+    return f".{secrets.token_hex(8)}.mlp-{kind}"
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _write_part(path: str | Path, content: bytes, directory: int | None) -> str:
     """The path of a new file beside `path` with this content, on the disk."""
-    part = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.mlp-{'part' if directory is None else 'run'}")
+    part = os.path.join(os.path.dirname(path), _part_name("part" if directory is None else "run"))
     descriptor = os.open(part, NEW, 0o666, dir_fd=directory)
     with _removed_on_error(part, directory), os.fdopen(descriptor, "wb") as file:
         file.write(content)

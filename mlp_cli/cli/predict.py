@@ -83,6 +83,9 @@ def command(
     mlp predict photo.jpg scans/ --show
     mlp predict form.png --split --json
     """
+    from mlp_cli.blas import limit_threads
+
+    limit_threads()  # finds the BLAS library before OpenCV brings fifty more to look through
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
     from mlp_cli.model.reader import Reader

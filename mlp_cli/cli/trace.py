@@ -119,7 +119,7 @@ def _examples(
     """The network, the requested inputs (m, pixels) and labels (m,), and what JSON says about them."""
     import numpy as np
 
-    from mlp_cli.data.batches import to_inputs
+    from mlp_cli.data.inputs import to_inputs
     from mlp_cli.model.checkpoint import load_checkpoint
     from mlp_cli.model.find import find_model
 

@@ -13,25 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.examples import Examples
+from mlp_cli.data.inputs import PIXEL_SCALE, to_inputs
 from mlp_cli.data.warps import Map, MapOf, Warp
 
-PIXEL_SCALE = np.float32(1 / 255)
-ROWS = 64  # that are converted at a time: they are in the cache still when they are multiplied
 PART = 1024  # examples of a part, at most: larger ones are no faster, and take more memory
 MAPS = 16  # that are drawn at a time
 COLUMNS = 16  # prefixes are rounded up to a multiple of it: a row of them then fills whole lines of the cache
 
 Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]  # map, on several threads
-
-
-def to_inputs(images: NDArray[np.generic], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Pixels 0…255 as float32 in [0, 1], the inputs of the network: (m, pixels) -> (m, pixels)."""
-    inputs: NDArray[np.float32] = np.empty(images.shape, np.float32) if out is None else out
-    for start in range(0, len(images), ROWS):
-        rows = inputs[start : start + ROWS]
-        np.copyto(rows, images[start : start + ROWS])  # first: to multiply bytes by floats takes numpy twice as long
-        rows *= PIXEL_SCALE
-    return inputs
 
 
 def most_lit_first(images: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.idx import read_idx
+from mlp_cli.data.inputs import LONGEST_NAME, LONGEST_SIDE, MOST_CLASSES
 from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
 from mlp_cli.files import read_file
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 MNIST_DIRECTORY = Path(__file__).parent / "mnist"
 FILE_PREFIX = {"train": "train", "test": "t10k"}
 CLASS_NAMES_FILE = "classes.txt"
-# What a checkpoint may hold, and so what may be trained on.
-MOST_CLASSES = 256  # labels are bytes
-LONGEST_NAME = 100  # letters of a class name
-LONGEST_SIDE = 65535  # pixels of an image
-
 MOST_VALIDATION = 5  # at most one of this many pictures is held out for validation
 
 FOLDER = "folder"  # the column of pictures that come from folders

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mlp_cli import __version__
-from mlp_cli.data.batches import PIXEL_SCALE
+from mlp_cli.data.inputs import PIXEL_SCALE
 from mlp_cli.errors import OutputError
 from mlp_cli.model.checkpoint import Checkpoint
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.batches import to_inputs
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.errors import ModelError
 from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import MLP, cross_entropy, log_softmax

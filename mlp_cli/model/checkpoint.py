@@ -19,7 +19,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config
-from mlp_cli.data.datasets import LONGEST_NAME, LONGEST_SIDE, MOST_CLASSES
+from mlp_cli.data.inputs import LONGEST_NAME, LONGEST_SIDE, MOST_CLASSES
 from mlp_cli.errors import ModelError
 from mlp_cli.files import open_file
 from mlp_cli.nn import MLP

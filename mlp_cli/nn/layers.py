@@ -114,7 +114,7 @@ class Dropout(NamedTuple):
 
     @classmethod
     def draw(
-        cls, rng: np.random.Generator, m: int, hidden: Sequence[int], share: float, dtype: DTypeLike = np.float32
+        cls, rng: "np.random.Generator", m: int, hidden: Sequence[int], share: float, dtype: DTypeLike = np.float32
     ) -> "Dropout":
         """New masks for m examples and `hidden` units per layer."""
         factor = np.array(1 - share, dtype)

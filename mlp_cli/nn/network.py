@@ -77,7 +77,7 @@ class MLP:
         self,
         sizes: Iterable[int],
         activation: str = "relu",
-        rng: np.random.Generator | int | None = None,
+        rng: "np.random.Generator | int | None" = None,  # quoted, since predict needs no numpy.random
         dtype: DTypeLike = np.float32,
     ) -> None:
         self._build(sizes, activation, dtype)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config
-from mlp_cli.data.batches import most_lit_first, to_inputs
+from mlp_cli.data.batches import most_lit_first
 from mlp_cli.data.datasets import Dataset
 from mlp_cli.data.examples import Examples
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.data.streams import Streams
 from mlp_cli.model.checkpoint import Checkpoint
 from mlp_cli.nn import MLP

@@ -3,9 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from mlp_cli.data.batches import COLUMNS, PART, Minibatches, most_lit_first, parts_of, to_inputs
+from mlp_cli.data.batches import COLUMNS, PART, Minibatches, most_lit_first, parts_of
 from mlp_cli.data.datasets import Dataset, load_dataset
 from mlp_cli.data.examples import POOL, Examples
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.data.warps import Strengths, Warp
 
 
@@ -73,10 +74,6 @@ def test_skipped_batches_are_left_out_and_the_rest_stays_as_it_was(dataset):
     assert len(rest) == 1
     np.testing.assert_array_equal(rest[0][0], whole[2][0])
     np.testing.assert_array_equal(rest[0][1], whole[2][1])
-
-
-def test_pixels_0_and_255_are_exactly_0_and_1():
-    assert to_inputs(np.array([[0, 255]], np.uint8)).tolist() == [[0.0, 1.0]]
 
 
 def test_only_chosen_examples_are_in_an_epoch_and_each_part_says_which_they_are(dataset):

@@ -21,8 +21,9 @@ from PIL import Image
 from samples import SMALL_TRAINING, blobs, same_results, write_data
 
 from mlp_cli.config import load_config
-from mlp_cli.data.datasets import LONGEST_NAME, MOST_CLASSES, load_dataset
+from mlp_cli.data.datasets import load_dataset
 from mlp_cli.data.idx import read_idx
+from mlp_cli.data.inputs import LONGEST_NAME, MOST_CLASSES
 from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.images import rows
 from mlp_cli.model.checkpoint import load_checkpoint

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BUNDLED
 from mlp_cli.nn import ACTIVATIONS, MLP, Parameters

@@ -8,8 +8,8 @@ from samples import BASE, load_mnist
 
 from mlp_cli.config import load_config
 from mlp_cli.data import examples
-from mlp_cli.data.batches import to_inputs
 from mlp_cli.data.datasets import load_dataset
+from mlp_cli.data.inputs import to_inputs
 from mlp_cli.errors import ConfigError, ModelError, RunError, StoppedError
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
