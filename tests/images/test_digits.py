@@ -131,6 +131,7 @@ def underlined(top, left, right, height=6):
 def test_an_underline_is_not_part_of_a_digit():
     alone = (100, 40, 112, 160)
     assert underlined(172, 80, 132) == alone  # 10% of the digit's height below it
+    assert underlined(172, 80, 132, height=11) == alone  # a fifth as thick as it is long
     assert underlined(164, 80, 132) == (80, 40, 132, 170)  # 3%: the foot of a 1
     assert underlined(172, 104, 150) == (100, 40, 150, 178)  # not to both sides
     assert underlined(172, 80, 132, height=16) == (80, 40, 132, 188)  # as thick as that is a stroke

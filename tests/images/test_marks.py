@@ -270,10 +270,10 @@ def test_what_is_no_underline_stays(line, why):
 def test_digits_whose_feet_stand_in_a_line_are_not_underlined():
     """Touching digits with gaps between them: the lowest ink is straight along two thirds of the piece."""
     mask = np.zeros((SIDE, SIDE), bool)
-    for x in range(20, 260, 60):
-        mask[100:200, x : x + 40] = True
-        mask[108:192, x + 8 : x + 32] = False
-    mask[150:155, 20:260] = True
+    for x in range(20, 250, 46):
+        mask[100:200, x : x + 30] = True
+        mask[108:192, x + 8 : x + 22] = False
+    mask[150:155, 20:250] = True
     assert without_underlines(Marks.of(mask), 100)[1] == 0
 
 
@@ -298,3 +298,45 @@ def test_the_stem_of_a_digit_that_nearly_fills_its_frame_is_not_a_wall():
     assert len(frames) == 1
     assert (rest & four)[80:160, 196:204].any(axis=1).all()
     assert (rest & four)[185:260, 196:204].any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "number"),
+    [
+        ((0, 150, SIDE, 150), 5, 1),
+        ((0, 150, SIDE, 150), 10, 0),
+        ((0, 144, SIDE, 156), 2, 1),
+        ((2, 150, 297, 150), 3, 1),
+        ((5, 150, 294, 150), 3, 0),
+    ],
+    ids=["as thin as 2% of the page", "as thick as 3%", "as steep as 4%", "1% from the border", "2% from it"],
+)
+def test_a_ruled_line_is_thin_and_nearly_level_and_goes_nearly_to_the_border(line, width, number):
+    rest, count = without_ruling(drawn(line, width=width) | ring((100, 30, 160, 120), 20))
+    assert count == number
+    assert rest[150].sum() == 0 if number else rest[150].sum() > 250
+
+
+@pytest.mark.parametrize(
+    ("side", "width", "is_frame"),
+    [(45, 4, False), (100, 4, True), (260, 20, True), (260, 36, False)],
+    ids=["15% of the page", "a third", "with walls of 8% of its side", "with walls of 14%"],
+)
+def test_a_frame_has_a_least_size_and_no_thick_walls(side, width, is_frame):
+    box = frame(20, 20, 20 + side, 20 + side, width)
+    digit = drawn((20 + side // 2, 20 + side // 4, 20 + side // 2, 20 + 3 * side // 4), width=max(5, side // 20))
+    assert len(erased(box | digit)[1]) == is_frame
+
+
+def test_an_angular_zero_with_a_stroke_in_it_is_not_a_frame():
+    """Its sides are straight for 69% of their length; those of a frame are for 85%."""
+    zero = drawn((60, 20, 240, 20, 280, 60, 280, 240, 240, 280, 60, 280, 20, 240, 20, 60, 60, 20), width=6)
+    assert len(erased(zero | drawn((120, 200, 180, 100), width=6))[1]) == 0
+
+
+@pytest.mark.parametrize(("side", "is_ring"), [(24, False), (50, True)])
+def test_a_ring_around_a_mark_is_a_tenth_of_the_page(side, is_ring):
+    """30 pixels; what is smaller may be a 0 with a dot in it."""
+    circle = ring((100, 100, 100 + side, 100 + side), 2)
+    dot = drawn((100 + side // 2, 100 + side // 4, 100 + side // 2, 100 + 3 * side // 4), width=3)
+    assert Marks.of(circle | dot).rings().any() == is_ring

@@ -59,7 +59,7 @@ def test_polarity_comes_from_the_sheet_not_its_surroundings():
         assert np.abs(np.subtract(digit.box, (190, 110, 205, 190))).max() <= 3
 
 
-@pytest.mark.parametrize("step", [6, 30])
+@pytest.mark.parametrize("step", [6, 12, 30])
 def test_a_clear_step_in_level_makes_a_sheet_and_a_small_one_does_not(step):
     assert len(found(scene(SQUARE, 200, 200 - step))) == (step > 8)
 
@@ -78,7 +78,8 @@ def test_a_round_patch_is_not_a_sheet():
 
 def test_a_small_patch_is_not_a_sheet():
     """6% of the picture would be 85 × 85 pixels."""
-    assert found(scene([(150, 100), (210, 100), (210, 160), (150, 160)])) == []
+    for inside, outside in ((230, 90), (90, 230)):
+        assert found(scene([(150, 100), (222, 100), (222, 172), (150, 172)], inside, outside)) == []
     assert len(found(scene([(150, 100), (250, 100), (250, 200), (150, 200)]))) == 1
 
 
@@ -217,3 +218,45 @@ def test_light_that_fades_towards_the_corners_makes_no_sheet():
     y, x = np.mgrid[-1:1:300j, -1:1:400j]
     light = 1 - 0.6 * np.clip((x**2 + y**2) / 2, 0, 1) ** 1.3
     assert not found(np.uint8(230 * light + np.random.default_rng(0).normal(0, 2, light.shape)))
+
+
+def test_the_four_sharpest_of_many_sheets_are_looked_at():
+    photo = np.full((300, 400), 60, np.uint8)
+    for n, level in enumerate((235, 215, 195, 175, 155)):
+        top, left = 20 + n // 3 * 140, 15 + n % 3 * 130
+        photo[top : top + 110, left : left + 110] = level
+    assert sorted(int(np.median(sheet.levels)) for sheet in found(photo)) == [175, 195, 215, 235]
+
+
+def test_a_sheet_may_have_a_bent_corner():
+    """12 pixels of each side, 180 long, are missing at one."""
+    assert len(found(scene([(110, 60), (278, 60), (290, 72), (290, 240), (110, 240)]))) == 1
+
+
+def test_a_sheet_may_be_out_of_focus():
+    assert len(found(cv2.GaussianBlur(scene(SQUARE), (0, 0), 10))) == 1
+
+
+def test_a_sheet_is_found_though_there_is_more_paper_near_it():
+    """Beyond a gap of 12 pixels, on all sides."""
+    photo = np.full((300, 400), 230, np.uint8)
+    photo[48:252, 98:302] = 90
+    photo[60:240, 110:290] = 230
+    assert any(sheet.levels.mean() > 220 for sheet in found(photo))
+
+
+def test_the_rim_of_a_sheet_is_cut_off():
+    """The shadow along its edge, 4 pixels of 180."""
+    photo = scene(SQUARE)
+    cv2.rectangle(photo, (112, 62), (288, 238), 195, 3)
+    (sheet,) = found(photo)
+    assert sheet.levels.min() > 210
+
+
+def test_a_large_page_is_reduced_to_1200_pixels_and_keeps_its_detail():
+    page = np.full((900, 2400), 230, np.uint8)
+    for left in range(1000, 1120, 10):
+        page[400:500, left : left + 4] = 40
+    found = find_marks(Page(page))
+    assert len(found.marks) == 12
+    assert found.sheet.levels.shape == (450, 1200)

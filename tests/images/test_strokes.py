@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlp_cli.images.strokes import THIN, THINNED, UNIT, distances, stroke_width, weigh
+from mlp_cli.images.strokes import UNIT, distances, stroke_width, weigh
 
 
 def test_distances_are_those_to_the_nearest_pixel_that_is_false():
@@ -37,7 +37,7 @@ def plus(side, width):
 def test_thin_strokes_are_thickened_to_the_target(side, units):
     levels, done = weigh(plus(side, round(side * units / 20)))
     assert done == "strokes thickened"
-    assert levels[len(levels) // 3].sum() / UNIT == pytest.approx(THIN, abs=0.5)
+    assert levels[len(levels) // 3].sum() / UNIT == pytest.approx(2.5, abs=0.5)
 
 
 @pytest.mark.parametrize("units", [6, 7, 8])
@@ -45,7 +45,7 @@ def test_thick_strokes_are_thinned_to_the_target(units):
     levels, done = weigh(plus(400, 20 * units))
     assert done == "strokes thinned"
     # what is lost across a stroke is lost at each of its ends
-    assert levels[len(levels) // 5].sum() / UNIT == pytest.approx(THINNED, abs=0.8)
+    assert levels[len(levels) // 5].sum() / UNIT == pytest.approx(4, abs=0.8)
 
 
 @pytest.mark.parametrize("units", [2.7, 3.0, 4.5])
