@@ -119,8 +119,7 @@ def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
     free = allowed & ~marks.at_border()
     height = _usual_height(marks, free if free.any() else allowed)
     for _, top, _, bottom in frames:
-        rim = EDGE * (bottom - top)
-        at_edge = (np.abs(marks.box[:, 1] - top) <= rim) | (np.abs(marks.box[:, 3] - bottom) <= rim)
+        at_edge = np.abs(marks.box[:, [1, 3]] - (top, bottom)).min(axis=1) <= EDGE * height
         allowed &= ~at_edge | (marks.size[:, 0] > WALL * height)
     most = np.where(marks.at_border()[:, None], AT_BORDER, (WIDE, TALL)) * height
     return allowed & (marks.size <= most).all(axis=1)

@@ -242,6 +242,16 @@ def test_what_is_slim_and_near_the_frame_is_left_of_its_wall(bars, seen):
     assert rows(page) == [seen]
 
 
+def test_a_slim_digit_near_the_foot_of_a_frame_with_several_rows_is_no_wall():
+    """17 pixels above it: much of a digit, and little of the frame, which is 400 high."""
+    page = sheet(480, 500)
+    cv2.rectangle(page, (40, 40), (460, 440), 40, 6)
+    for x, y in ((110, 120), (230, 120), (350, 120), (110, 364), (350, 364)):
+        ring(page, x, y)
+    page[312:426, 224:236] = 40
+    assert rows(page) == ["ddd", "ddd"]
+
+
 @pytest.mark.parametrize(
     ("width", "height", "seen"), [(12, 235, True), (12, 400, False), (330, 30, True), (660, 30, False)]
 )
