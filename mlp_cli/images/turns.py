@@ -11,7 +11,6 @@ from mlp_cli.images.single import drawn
 
 # Degrees, anticlockwise. Not 180: a 6 would be as good a 9.
 DEGREES = (-40, -30, -20, 20, 30, 40, -90, 90)
-SURE = 0.9  # a digit read with this confidence is not turned
 MARGIN = 0.2  # of confidence, by which a turned digit must exceed the original
 
 
@@ -21,7 +20,7 @@ def surer(digit: Digit, confidence: float, probabilities: Callable[[NDArray[np.u
     All positions in which the network is surer must say the same. For answers, not for refusals: of nine positions of a
     letter one or another nearly always looks like a digit.
     """
-    if digit.levels is None or confidence >= SURE:
+    if digit.levels is None or confidence + MARGIN > 1:
         return digit
     others = [turned(digit, degrees) for degrees in DEGREES]
     found = probabilities(np.stack([other.image for other in others]))
