@@ -38,13 +38,15 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     is_dark = is_dark_ink(levels, plain)
     inverted = is_dark if inverted is None else inverted
     light = ~levels if inverted else levels
+    paper: NDArray[np.float32] | np.float32
     if plain is None:
         paper = _paper(light)
     else:  # with a given polarity that is not visible, everything else counts as paper
-        level = light.min() if inverted != is_dark else ~plain if is_dark else plain
-        paper = np.full(light.shape, level, np.float32)
+        paper = np.float32(light.min() if inverted != is_dark else ~plain if is_dark else plain)
     # Ink absorbs the same share of the light in a shadow as beside it, so contrast is relative to the paper's light.
-    contrast = np.clip((light.astype(np.float32) - paper) / np.maximum(255 - paper, 32), 0, 1)
+    contrast = np.subtract(light, paper, dtype=np.float32)
+    contrast /= np.maximum(255 - paper, 32)
+    np.clip(contrast, 0, 1, out=contrast)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
     counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
     threshold = _threshold(counts)
@@ -53,7 +55,9 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     peak = _quantile(above, 0.9) if above.any() else 0
     if peak < LEAST_CONTRAST:
         return None
-    return Ink(np.minimum(contrast / peak, 1), contrast > threshold, inverted)
+    mask = contrast > threshold
+    contrast /= peak
+    return Ink(np.minimum(contrast, 1, out=contrast), mask, inverted)
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -141,20 +145,16 @@ def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
     A stroke disappears in a window wider than it, and yet wider ones find little more. Of these the smallest follows
     the edges of shadows best."""
     levels = thumbnail(light, PAPER_SIDE).astype(np.float32)
-    papers = [_opened(levels, window) for window in sorted({_window(levels.shape, share) for share in WINDOWS})]
+    windows = sorted({_window(levels.shape, share) for share in WINDOWS})
+    # Beyond the border the light is extrapolated, but ink must not become a hole in the paper.
+    room = min(windows[-1], min(levels.shape) - 1)
+    wide = np.maximum(np.pad(levels, room, mode="reflect", reflect_type="odd"), levels.min())
+    inner = np.s_[room : room + levels.shape[0], room : room + levels.shape[1]]
+    papers = [cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((window, window), np.uint8))[inner] for window in windows]
     strong = (levels - papers[-1]).max() * STRONG
     ink = [np.sum(levels - paper, where=levels - paper > strong) for paper in papers]
     found = (i for i in range(1, len(ink)) if ink[i] <= PLATEAU * ink[i - 1] and ink[i] >= ink[-1] / 3)
     return cv2.resize(papers[next(found, -1)], light.shape[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _opened(levels: NDArray[np.float32], window: int) -> NDArray[np.float32]:
-    """The maximum around each pixel of the minima around: what is narrower than the window is gone."""
-    # Beyond the border the light is extrapolated, but ink must not become a hole in the paper.
-    room = min(window, min(levels.shape) - 1)
-    wide = np.maximum(np.pad(levels, room, mode="reflect", reflect_type="odd"), levels.min())
-    opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((window, window), np.uint8))
-    return opened[room:-room, room:-room] if room else opened
 
 
 def _window(shape: tuple[int, ...], share: float) -> int:

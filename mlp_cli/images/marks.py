@@ -39,7 +39,7 @@ class Marks:
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> "Marks":
         """The 8-connected pieces of a mask (h, w)."""
-        found = cv2.connectedComponentsWithStatsWithAlgorithm(mask.astype(np.uint8), 8, cv2.CV_32S, cv2.CCL_GRANA)
+        found = cv2.connectedComponentsWithStatsWithAlgorithm(mask.view(np.uint8), 8, cv2.CV_32S, cv2.CCL_GRANA)
         _, labels, statistics, _ = found
         left, top, width, height, area = statistics[1:].astype(int).T
         return cls(labels, area, np.stack([left, top, left + width, top + height], axis=1))
