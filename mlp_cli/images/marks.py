@@ -119,7 +119,7 @@ def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """
     rest, count = mask, 0
     for axis in (0, 1):
-        across = mask if axis == 0 else mask.T
+        across = rest if axis == 0 else rest.T  # the rest, so that where two lines cross no speck stays
         end = max(2, round(END * across.shape[1]))
         thickness = _thickness(across[:, :end]), _thickness(across[:, -end:])
         if 0 < max(thickness) <= LINE_THICKNESS * max(mask.shape) and min(thickness) > 0:
