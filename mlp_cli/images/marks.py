@@ -150,6 +150,9 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
                 between = y[left] + (y[right] - y[left]) * (x - x[left]) / run
                 chosen |= straight & (np.abs(y - between) <= thickness) | (np.arange(len(pieces)) == left)
                 lines += 1
+    if lines:  # on tilted paper another one may leave the page around a corner
+        at_side = (pieces.box[:, 0] <= 0.02 * width) | (pieces.box[:, 2] >= 0.98 * width)
+        chosen |= long & at_side & ((pieces.box[:, 1] <= 0) | (pieces.box[:, 3] >= len(mask)))
     return pieces.pixels(chosen) & thin, lines
 
 

@@ -97,6 +97,16 @@ def test_squared_paper_goes_in_both_directions():
     assert (rest & digit).sum() > 0.8 * digit.sum()
 
 
+def test_lines_of_tilted_squared_paper_are_erased_around_its_corners_too():
+    y, x = np.mgrid[:SIDE, :SIDE]
+    grid = ((y + 0.02 * x + 5) % 20 < 2) | ((x - 0.02 * y + 5) % 20 < 2)
+    digit = drawn([(150, 100), (150, 200)], width=12)
+    rest, _ = without_ruling(digit | grid)
+    pieces = Marks.of(rest)
+    assert len(pieces) == 1
+    assert not pieces.at_border().any()
+
+
 def test_a_ruled_line_goes_even_if_a_digit_is_written_near_its_end():
     digit = drawn((15, 60, 15, 240), width=10)  # leaves 9 pixels of the line to its left
     lines = drawn((0, 150, SIDE, 150))
