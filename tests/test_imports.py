@@ -81,6 +81,6 @@ def test_reading_a_picture_imports_no_more_than_it_needs():
         "import sys; import numpy as np; import mlp_cli; "
         "page = np.full((90, 90), 240, np.uint8); page[20:70, 40:47] = 10; page[20:70, 70:77] = 10; "
         "reader = mlp_cli.load(threshold=0); reader.read(page[:, :60]); reader.read_rows(page); "
-        "print(sys.modules.keys() & {'numpy.ma', 'numpy.random', 'secrets', 'shutil', 'difflib', 'tomllib', 'tomli_w'})"
+        "print(sys.modules.keys() & {'numpy.ma', 'numpy.random', 'secrets', 'difflib', 'tomllib', 'tomli_w'})"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
