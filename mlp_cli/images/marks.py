@@ -143,16 +143,16 @@ def _crossing(mask: NDArray[np.bool_], thickness: int) -> tuple[NDArray[np.bool_
     chosen = np.zeros(len(pieces), bool)
     lines = 0
     long = straight & (pieces.size[:, 0] >= LINE_END * width)
-    for left in np.flatnonzero(long & (pieces.box[:, 0] <= 0.02 * width)):
-        for right in np.flatnonzero(long & (pieces.box[:, 2] >= 0.98 * width)):
+    begins, ends = long & (pieces.box[:, 0] <= 0.02 * width), long & (pieces.box[:, 2] >= 0.98 * width)
+    for left in np.flatnonzero(begins):
+        for right in np.flatnonzero(ends):
             run = max(x[right] - x[left], 1)
             if abs(y[right] - y[left]) <= SLOPE * run + thickness * (right != left):
                 between = y[left] + (y[right] - y[left]) * (x - x[left]) / run
                 chosen |= straight & (np.abs(y - between) <= thickness) | (np.arange(len(pieces)) == left)
                 lines += 1
     if lines:  # on tilted paper another one may leave the page around a corner
-        at_side = (pieces.box[:, 0] <= 0.02 * width) | (pieces.box[:, 2] >= 0.98 * width)
-        chosen |= long & at_side & ((pieces.box[:, 1] <= 0) | (pieces.box[:, 3] >= len(mask)))
+        chosen |= (begins | ends) & ((pieces.box[:, 1] <= 0) | (pieces.box[:, 3] >= len(mask)))
     return pieces.pixels(chosen) & thin, lines
 
 
