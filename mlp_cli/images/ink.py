@@ -38,14 +38,14 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     is_dark = is_dark_ink(levels, plain)
     inverted = is_dark if inverted is None else inverted
     light = ~levels if inverted else levels
-    paper: NDArray[np.float32] | np.float32
     if plain is None:
-        paper = _paper(light)
+        paper = _paper(light)  # (h, w)
     else:  # with a given polarity that is not visible, everything else counts as paper
-        paper = np.float32(light.min() if inverted != is_dark else ~plain if is_dark else plain)
+        paper = np.array([[light.min() if inverted != is_dark else ~plain if is_dark else plain]], np.float32)
     # Ink absorbs the same share of the light in a shadow as beside it, so contrast is relative to the paper's light.
     contrast = np.subtract(light, paper, dtype=np.float32)
-    contrast /= np.maximum(255 - paper, 32)
+    room = np.subtract(255, paper, out=paper)  # in place, since a new array costs more time than its values
+    contrast /= np.maximum(room, 32, out=room)
     np.clip(contrast, 0, 1, out=contrast)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
     counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
