@@ -19,7 +19,6 @@ from mlp_cli.images.strokes import weigh
 DUST = 0.08  # shorter pieces are not part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
 ANOTHER = 0.5  # longer pieces beside it are another digit
-UNDER = 0.06  # an underline is farther away, the foot of a 1 is not
 THICKER = 1.5  # of the thickness of the largest piece: what is thicker is a button or a sticker, and no fragment
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
 LEAST_SIDE = 0.1  # of a sheet's shorter side, of the digit on it
@@ -43,9 +42,9 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
     marks = found.marks
     place, inside = _field(marks, found.frames)
     chosen = _one(marks, place, inside)
-    inside &= ~_underlines(marks, chosen)
-    largest = marks.side[chosen].max()
-    others = int((inside & ~chosen & ~marks.at_border() & (marks.side >= ANOTHER * largest)).sum())
+    beside = gaps(around(marks.box[chosen]), marks.box)[:, 1] == 0
+    another = inside & ~chosen & ~marks.at_border() & (beside | ~marks.is_flat())  # no line above or below the digit
+    others = int((another & (marks.side >= ANOTHER * marks.side[chosen].max())).sum())
     if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
         raise ImageError("no single digit found")
     if others:
@@ -162,8 +161,8 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
 
 def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which pieces (n,) are flat lines below the chosen ones that begin before these and end behind them."""
-    left, top, right, bottom = around(marks.box[chosen])
-    below = marks.box[:, 1] >= bottom + UNDER * (bottom - top)
+    left, _, right, bottom = around(marks.box[chosen])
+    below = marks.box[:, 1] >= bottom
     return marks.is_flat() & below & (marks.box[:, 0] <= left) & (marks.box[:, 2] >= right)
 
 

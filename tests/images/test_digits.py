@@ -132,7 +132,7 @@ def test_an_underline_is_not_part_of_a_digit():
     alone = (100, 40, 112, 160)
     assert underlined(172, 80, 132) == alone  # 10% of the digit's height below it
     assert underlined(172, 80, 132, height=11) == alone  # a fifth as thick as it is long
-    assert underlined(164, 80, 132) == (80, 40, 132, 170)  # 3%: the foot of a 1
+    assert underlined(164, 80, 132) == alone  # so near that it might be the foot of a 1, which is a 1 without it
     assert underlined(172, 104, 150) == (100, 40, 150, 178)  # not to both sides
     assert underlined(172, 80, 132, height=16) == (80, 40, 132, 188)  # as thick as that is a stroke
 
@@ -214,6 +214,15 @@ def test_a_mark_half_as_long_beside_a_digit_is_another_digit(length, is_digit):
     page[60:180, 140:152] = 20
     page[60 : 60 + length, 200:212] = 20
     with pytest.raises(ImageError, match="2") if is_digit else contextlib.nullcontext():
+        prepare(Page(page))
+
+
+@pytest.mark.parametrize(("top", "is_sign"), [(20, False), (210, False), (120, True)])
+def test_a_line_above_or_below_a_digit_is_none_and_one_beside_it_is_a_sign(top, is_sign):
+    page = np.full((240, 300), 240, np.uint8)
+    page[60:180, 200:212] = 20
+    page[top : top + 8, 20:150] = 20
+    with pytest.raises(ImageError, match="2") if is_sign else contextlib.nullcontext():
         prepare(Page(page))
 
 

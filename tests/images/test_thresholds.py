@@ -283,8 +283,6 @@ PLANTED = [
     ),
     ("single.THICKER", 0.5, "test_digits.test_a_large_fragment_may_lie_farther_below", {"distance": 50, "bottom": 250}),
     ("single.THICKER", 2, "test_digits.test_what_is_thicker_than_the_digit_is_no_fragment_of_it", {}),
-    ("single.UNDER", 0.5, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
-    ("single.UNDER", 2, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
     ("strokes.THICK", 0.5, "test_strokes.test_strokes_of_the_right_width_are_unchanged", {"units": 2.7}),
     ("strokes.THICK", 2, "test_strokes.test_thick_strokes_are_thinned_to_the_target", {"units": 6}),
     ("strokes.THIN", 0.5, "test_strokes.test_thin_strokes_are_thickened_to_the_target", {"side": 60, "units": 2.0}),
