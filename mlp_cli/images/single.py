@@ -85,7 +85,7 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
     marks = found.marks
     chosen = _one(marks, *_field(marks, found.frames))
     side = marks.side[chosen].max()
-    if side < LEAST_SIDE * min(sheet.levels.shape) or chosen.sum() > MOST_PIECES:
+    if side < LEAST_SIDE * min(sheet.levels.shape):
         return None
     left, top, right, bottom = around(marks.box[chosen])
     from_end_to_end = right - left == sheet.levels.shape[1] or bottom - top == sheet.levels.shape[0]

@@ -5,6 +5,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from pages import on_desk
 from pages import page as drawn
 from strings import digit, line, sign
 
@@ -44,6 +45,13 @@ def test_pieces_outside_the_digit_count_as_specks(mnist):
         page[8:12, x : x + 4] = 40
     assert len(find_rows(Page(page)).rows[0]) == 3
     assert "4 specks removed" in find_rows(Page(page)).actions
+
+
+def test_a_sheet_on_a_desk_may_have_many_digits_close_together(mnist):
+    rng = np.random.default_rng(0)
+    writing = find_rows(Page(on_desk(drawn([[mnist[3]] * 14] * 3, rng, spacing=19), rng)))
+    assert "sheet found" in writing.actions
+    assert [len(row) for row in writing.rows] == [14] * 3
 
 
 def test_boxes_are_in_pixels_of_the_picture():
