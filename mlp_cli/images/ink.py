@@ -45,7 +45,7 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     # Ink absorbs the same share of the light in a shadow as beside it, so contrast is relative to the paper's light.
     contrast = np.subtract(light, paper, dtype=np.float32)
     room = np.subtract(255, paper, out=paper)  # in place, since a new array costs more time than its values
-    contrast /= np.maximum(room, 32, out=room)
+    contrast /= np.clip(room, 32, 255, out=room)  # with both bounds numpy is faster than with one
     np.clip(contrast, 0, 1, out=contrast)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
     counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
@@ -57,7 +57,7 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
         return None
     mask = contrast > threshold
     contrast /= peak
-    return Ink(np.minimum(contrast, 1, out=contrast), mask, inverted)
+    return Ink(np.clip(contrast, 0, 1, out=contrast), mask, inverted)
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

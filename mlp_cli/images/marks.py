@@ -60,7 +60,7 @@ class Marks:
     def only(self, chosen: NDArray[np.bool_]) -> "Marks":
         """The chosen (n,) of these pieces."""
         number = np.concatenate([[0], np.cumsum(chosen) * chosen]).astype(np.int32)
-        return Marks(number[self.labels], self.area[chosen], self.box[chosen])
+        return Marks(number.take(self.labels), self.area[chosen], self.box[chosen])
 
     def at_border(self) -> NDArray[np.bool_]:
         """Whether a piece touches the border of the page: (n,)."""
@@ -99,7 +99,7 @@ class Marks:
     def pixels(self, chosen: NDArray[np.bool_], box: NDArray[np.int_] | None = None) -> NDArray[np.bool_]:
         """The mask of the chosen (n,) pieces, within a box of the page."""
         left, top, right, bottom = (None,) * 4 if box is None else box
-        return np.concatenate([[False], chosen])[self.labels[top:bottom, left:right]]
+        return np.append(False, chosen).take(self.labels[top:bottom, left:right])
 
 
 def around(boxes: NDArray[np.int_]) -> NDArray[np.int_]:
@@ -193,7 +193,7 @@ def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
 
     A frame's outer edge is straight on at least three sides.
     """
-    if mask.mean() > 0.5 or not _is_walled(mask):
+    if np.count_nonzero(mask) > mask.size / 2 or not _is_walled(mask):
         return None
     walls = np.zeros(mask.shape, bool)
     sides, thicknesses = 0, []

@@ -98,7 +98,7 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
     if not 0 < main.sum() <= MOST_DIGITS:
         raise ImageError("no digits found")
     group = _stacked(marks.box, main, height)  # of each piece its number from 0 on, −1 for none
-    is_main = np.append(False, main)[marks.labels]
+    is_main = np.append(False, main).take(marks.labels)
     pen = 4 * (float(distances(np.pad(is_main, 1))[1:-1, 1:-1][is_main].mean()) - 0.5)
     signs = _fragments_and_signs(found, group, allowed & ~main, is_main, height, pen)
     boxes = np.array([around(marks.box[group == g]) for g in range(group.max() + 1)])
@@ -185,7 +185,7 @@ def _fragments_and_signs(
     )
     of_label = np.zeros(nearest.max() + 1, int)
     of_label[nearest[is_main]] = marks.labels[is_main] - 1
-    y, x = np.nonzero(np.append(False, chosen)[marks.labels])
+    y, x = np.nonzero(np.append(False, chosen).take(marks.labels))
     piece, far = marks.labels[y, x] - 1, distance[y, x]
     order = np.lexsort((far, piece))
     numbers, first = np.unique(piece[order], return_index=True)
@@ -310,7 +310,7 @@ def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> P
     left, top, right, bottom = box
     rim = max(1, round(0.02 * max(right - left, bottom - top)))
     labels = found.marks.labels[top:bottom, left:right]
-    mask = np.append(-1, group)[labels] == g
+    mask = np.append(-1, group).take(labels) == g
     soft = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
     return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, sign)
 
