@@ -175,51 +175,64 @@ def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:
     for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
         frame = marks.labels[top:bottom, left:right] == i + 1
-        walls = _walls(frame)
-        if walls is None:
-            continue
-        rest = mask.copy()
-        rest[top:bottom, left:right] &= ~walls
-        rest[top:bottom, left:right] = _without_crumbs(rest[top:bottom, left:right])
-        inside = Marks.of(rest[top:bottom, left:right])
-        if inside.side.sum() >= 0.25 * min(frame.shape):
-            mask = rest
+        ink = mask[top:bottom, left:right]
+        content = _content(frame, ink)
+        if content is not None:
+            mask[top:bottom, left:right] = content
             frames.append(marks.box[i])
     return Marks.of(mask) if frames else marks, np.reshape(frames, (-1, 4)).astype(int)
 
 
-def _walls(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The walls of a frame that fills its mask, and between its cells, as a mask; None if it is no frame.
+def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Of the `ink` in and around a frame that fills its mask, what is written there: all but the walls, outer ones and
+    those between its cells, and their remains. None if it is no frame, or empty.
 
     A frame's outer edge is straight on at least three sides.
     """
-    if np.count_nonzero(mask) > mask.size / 2 or not _is_walled(mask):
+    if np.count_nonzero(mask) > mask.size / 2:
         return None
     walls = np.zeros(mask.shape, bool)
-    sides, thicknesses = 0, []
+    thicknesses, slopes = [], list[list[float]]([[], []])
     for turn in range(4):
-        turned = np.rot90(mask, turn)
-        wall, thickness, cover = _upper_wall(turned)
+        wall, thickness, cover, slope = _upper_wall(np.rot90(mask, turn))
         if cover >= FRAME_COVER and thickness <= FRAME_THICKNESS * min(mask.shape):
-            sides += 1
             thicknesses.append(thickness)
+            slopes[turn % 2].append(slope * (-1) ** turn)
             walls |= np.rot90(wall, -turn)
-        elif turn > sides:  # the second that is not
+        elif turn > len(thicknesses):  # the second that is not
             return None
-    for axis, between in enumerate((mask & ~walls, (mask & ~walls).T)):
-        thin = _thin(between, 2 * max(thicknesses))
-        bridge = np.ones((1, 3 * max(thicknesses)), np.uint8)  # over the strokes that cross a wall
-        pieces = Marks.of(cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_CLOSE, bridge).astype(bool))
-        across = pieces.size[:, 0] >= 0.85 * between.shape[1]
-        straight = pieces.size[:, 1] <= np.maximum(3 * max(thicknesses), SLOPE * pieces.size[:, 0])
-        found = pieces.pixels(across & straight) & thin
-        walls |= found if axis == 0 else found.T
-    return walls
+    between, cells, thickness = ink & ~walls, [], max(thicknesses)
+    for axis in (0, 1):
+        slope = sum(slopes[axis]) / len(slopes[axis])
+        lines, number = _inner_walls(between if axis == 0 else between.T, slope, thickness)
+        walls |= lines if axis == 0 else lines.T
+        cells.append(number + 1)
+    marks, (height, width), cell = Marks.of(ink & ~walls), mask.shape, min(np.array(mask.shape) / cells)
+    rim = max(2 * thickness, 0.1 * cell)
+    near = (marks.box[:, 2:] <= rim).any(axis=1) | (marks.box[:, :2] >= (width - rim, height - rim)).any(axis=1)
+    written = ~near & (marks.side > 0.1 * cell)
+    return marks.pixels(written) if marks.side[written].sum() >= 0.25 * cell else None
 
 
-def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float]:
-    """The nearly horizontal line that a mask begins with from above, as a mask; its thickness; and the share of the
-    columns that it is the first ink in. A stroke that crosses it is thicker, and no part of it."""
+def _inner_walls(mask: NDArray[np.bool_], slope: float, thickness: int) -> tuple[NDArray[np.bool_], int]:
+    """The walls within a frame that run across it as its outer ones do, with this slope and as thin, as a mask, and
+    their number. Strokes cross a wall, and a hairline comes and goes."""
+    y, x = np.nonzero(_thin(mask, 2 * thickness))
+    row = np.clip(np.rint(y - slope * (x - mask.shape[1] / 2)).astype(int), 0, len(mask) - 1)
+    level = np.zeros(mask.shape, np.uint8)
+    level[row, x] = 1
+    near = np.ones((max(3, thickness | 1), 1), np.uint8)
+    level = cv2.morphologyEx(cv2.dilate(level, near), cv2.MORPH_CLOSE, np.ones((1, 3 * thickness), np.uint8))
+    length = mask.shape[1] - abs(slope) * len(mask)  # from wall to wall
+    is_wall = level.sum(axis=1, keepdims=True) >= FRAME_COVER * length
+    walls = np.zeros(mask.shape, bool)
+    walls[y, x] = cv2.dilate(is_wall.astype(np.uint8), near)[row, 0]
+    return walls, int((np.diff(is_wall.astype(np.int8), axis=0, prepend=0) == 1).sum())
+
+
+def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float, float]:
+    """The nearly horizontal line that a mask begins with from above, as a mask; its thickness; the share of the
+    columns that it is the first ink in; and its slope. A stroke that crosses it is thicker, and no part of it."""
     outer, thickness = _outer_run(mask)
     edge = outer.argmax(axis=0)
     third = -(-len(edge) // 3)
@@ -228,7 +241,7 @@ def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float]
     line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
     on_line = np.abs(edge - line) <= max(2, thickness / 2)
     wall = outer & on_line & (outer.sum(axis=0) <= 2 * thickness)
-    return wall, thickness, float(on_line.mean()) if abs(slope) <= SLOPE * 2 else 0.0
+    return wall, thickness, float(on_line.mean()) if abs(slope) <= SLOPE * 2 else 0.0, slope
 
 
 def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
@@ -238,7 +251,7 @@ def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     widest = np.argsort(-marks.size[:, 0], kind="stable")[:MOST_FRAMES]
     for i in widest[marks.size[widest, 0] >= UNDERLINE * height]:
         left, top, right, bottom = marks.box[i]
-        line, thickness, cover = _upper_wall((marks.labels[top:bottom, left:right] == i + 1)[::-1])
+        line, thickness, cover, _ = _upper_wall((marks.labels[top:bottom, left:right] == i + 1)[::-1])
         above = (marks.box[:, 0] < right) & (marks.box[:, 2] > left) & (marks.box[:, 1] < bottom - height / 2)
         above &= marks.box[:, 3] > bottom - 2 * height
         if cover >= UNDERLINE_COVER and thickness <= height / 4 and above.any():
@@ -247,33 +260,12 @@ def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     return Marks.of(mask) if count else marks, count
 
 
-def _is_walled(mask: NDArray[np.bool_]) -> bool:
-    """Whether there is ink near the edge along nearly all of three sides, as there must be if these are straight."""
-    rim = np.ceil((2 * SLOPE + FRAME_THICKNESS) * np.array(mask.shape)).astype(int)
-    near = (
-        mask[: rim[0]].any(axis=0),
-        mask[-rim[0] :].any(axis=0),
-        mask[:, : rim[1]].any(axis=1),
-        mask[:, -rim[1] :].any(axis=1),
-    )
-    return sum(side.mean() >= FRAME_COVER for side in near) >= 3
-
-
 def _outer_run(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     """Of each column the first run of ink from the top, as a mask, and the median of their lengths."""
     ink = np.maximum.accumulate(mask, axis=0)
     gap = np.maximum.accumulate(ink & ~mask, axis=0)
     run = ink & ~gap
     return run, _median(run.sum(axis=0))
-
-
-def _without_crumbs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The content of a frame, without the remains of its walls."""
-    height, width = mask.shape
-    marks = Marks.of(mask)
-    rim = max(2, 0.1 * min(mask.shape))
-    near = (marks.box[:, 2:] <= rim).any(axis=1) | (marks.box[:, :2] >= (width - rim, height - rim)).any(axis=1)
-    return marks.pixels(~near & (marks.side > 0.1 * min(mask.shape)))
 
 
 def _thin(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.bool_]:

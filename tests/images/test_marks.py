@@ -168,6 +168,30 @@ def test_walls_between_the_cells_of_a_row_are_removed():
     np.testing.assert_array_equal(rest, digits)
 
 
+def test_the_size_of_a_digit_in_a_grid_is_that_of_a_cell():
+    """Digits of a fifteenth of the frame, some of them in its outermost cells."""
+    digits = np.any([ring((x, y, x + 12, y + 18), 3) for x in (24, 144, 264) for y in (21, 141, 261)], axis=0)
+    lines = [((x, 15, x, 284), (15, x, 284, x)) for x in range(45, 285, 30)]
+    rest, frames = erased(digits | frame(15, 15, 285, 285) | drawn(*sum(lines, ()), width=1))
+    assert len(frames) == 1
+    np.testing.assert_array_equal(rest, digits)
+
+
+def test_walls_between_cells_go_though_they_are_tilted_broken_hairlines():
+    """Each goes down by 5 pixels, and is seen in 25 pixels of 33."""
+    digits = np.any([ring((x, y, x + 24, y + 40), 5) for x in (40, 240) for y in (40, 230)], axis=0)
+    lines = [
+        dash
+        for at in (70, 120, 170, 220)
+        for x in range(20, 275, 33)
+        for dash in [(x, at + x // 54, x + 25, at + (x + 25) // 54), (at - x // 54, x, at - (x + 25) // 54, x + 25)]
+    ]
+    box = drawn((20, 15, 285, 20, 280, 285, 15, 280, 20, 15), width=5)
+    rest, frames = erased(digits | box | drawn(*lines, width=1))
+    assert len(frames) == 1
+    assert (rest & ~digits).sum() < 20
+
+
 def test_a_rectangular_zero_is_not_a_frame():
     mask = frame(80, 50, 220, 260, width=8)
     rest, frames = erased(mask)
