@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POLARITY_SIDE, PAPER_SIDE, COLOUR_SIDE = 28, 48, 96
+FINE = 6  # times as long as its thumbnail, at least, is a page that has been halved, which takes hardly any time
 WINDOWS = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the page; no stroke is wider than the last
 PLATEAU = 1.1
 BORDER = 0.6  # of a drawing's border has the level of its paper
@@ -164,8 +165,8 @@ def _window(shape: tuple[int, ...], share: float) -> int:
 
 def thumbnail(pixels: NDArray[Any], side: int) -> NDArray[Any]:
     """An image whose longer side has at most `side` pixels, each the mean over its area."""
-    shrink = max(pixels.shape[:2]) / side
-    if shrink <= 1:
-        return pixels
-    size = [max(1, round(length / shrink)) for length in pixels.shape[1::-1]]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    while (shrink := max(pixels.shape[:2]) / side) > 1:
+        step = 2 if shrink >= 2 * FINE else shrink
+        size = [max(1, round(length / step)) for length in pixels.shape[1::-1]]
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return pixels

@@ -98,6 +98,14 @@ def test_pages_of_any_shape_are_accepted(shape):
     find_ink(np.uint8(np.random.default_rng(0).integers(0, 256, shape)))
 
 
+def test_a_thumbnail_is_the_mean_over_areas():
+    """Of noise in black and white, to a level; of a page that is halved once more, to 1.6."""
+    noise = np.random.default_rng(0).integers(0, 2, (480, 640), np.uint8) * np.uint8(255)
+    columns = np.repeat(noise, 28, axis=1).reshape(480, 28, 640).mean(axis=2)
+    mean = np.repeat(columns, 21, axis=0).reshape(21, 480, 28).mean(axis=1)
+    assert np.std(thumbnail(noise, 28) - mean) < 1.2
+
+
 def coloured(paper, ink):
     """A ring of one colour on paper of another, with noise of 2 levels, (120, 120, 3)."""
     _, is_ink = page(230.0, 40.0)

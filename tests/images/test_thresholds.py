@@ -17,6 +17,7 @@ PLANTED = [
         "test_digits.test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole",
         {"corners": [(4, 0), (23, 0), (23, 27), (4, 27)]},
     ),
+    ("ink.FINE", 0.5, "test_ink.test_a_thumbnail_is_the_mean_over_areas", {}),
     ("ink.LEAST_CONTRAST", 0.5, "test_ink.test_ink_needs_a_contrast", {"contrast": 16, "is_blank": True}),
     ("ink.LEAST_CONTRAST", 2, "test_ink.test_ink_needs_a_contrast", {"contrast": 34, "is_blank": False}),
     (
