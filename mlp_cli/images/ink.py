@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-POLARITY_SIDE, PAPER_SIDE, COLOUR_SIDE = 28, 48, 96
+SIDE = 48  # of the thumbnail that light and colour are looked at on
 FINE = 6  # times as long as its thumbnail, at least, is a page that has been halved, which takes hardly any time
 WINDOWS = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the page; no stroke is wider than the last
-PLATEAU = 1.1
+PLATEAU, FOUND = 1.1, 0.33  # of the ink that a narrower window finds, at most, and that the widest does, at least
 BORDER = 0.6  # of a drawing's border has the level of its paper
 STRONG = 0.4  # of the strongest contrast: more than a shadow makes
 LEAST_CONTRAST = 24 / 255  # between paper and ink; the noise of a blank photo has less
+FULL = 0.9  # of the ink has at most the contrast that counts as full
+DARK = 32  # grey levels of paper; if it is darker, contrast is not measured by its light, which is little but noise
 NOISE = 4.0  # standard deviations of the paper that ink must stand out by
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, Rec. 601
 LUMINOUS = 0.4  # of the variance along the best direction of colour: with that much, luminance is good enough
@@ -46,14 +48,14 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     # Ink absorbs the same share of the light in a shadow as beside it, so contrast is relative to the paper's light.
     contrast = np.subtract(light, paper, dtype=np.float32)
     room = np.subtract(255, paper, out=paper)  # in place, since a new array costs more time than its values
-    contrast /= np.clip(room, 32, 255, out=room)  # with both bounds numpy is faster than with one
+    contrast /= np.clip(room, DARK, 255, out=room)  # with both bounds numpy is faster than with one
     np.clip(contrast, 0, 1, out=contrast)
     some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
     counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
     threshold = _threshold(counts)
     above = counts.copy()
     above[: int(threshold * BINS) + 1] = 0
-    peak = _quantile(above, 0.9) if above.any() else 0
+    peak = _quantile(above, FULL) if above.any() else 0
     if peak < LEAST_CONTRAST:
         return None
     mask = contrast > threshold
@@ -69,8 +71,8 @@ def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if pixels.ndim == 2:
         return pixels
-    small = thumbnail(pixels, COLOUR_SIDE).astype(np.float32)
-    window = _window(small.shape, 1 / 3)
+    small = thumbnail(pixels, SIDE).astype(np.float32)
+    window = _window(small.shape, WINDOWS[-1])
     difference = (small - cv2.blur(small, (window, window))).reshape(-1, 3)
     variances, directions = np.linalg.eigh(difference.T @ difference / len(difference))
     weights = LUMINANCE / np.linalg.norm(LUMINANCE)
@@ -93,10 +95,10 @@ def _plain_paper(levels: NDArray[np.uint8]) -> np.uint8 | None:
 def is_dark_ink(levels: NDArray[np.uint8], plain: np.uint8 | None = None) -> bool:
     """Whether the ink is darker than the paper: ink is the smaller part of a page, so that grey levels are skewed
     towards it; and so is, where the light is uneven, their difference from the median around."""
-    small = thumbnail(levels, POLARITY_SIDE)
+    small = thumbnail(levels, SIDE)
     if plain is not None:
         return bool(((small.astype(np.float64) - plain) ** 3).sum() < 0)
-    around = cv2.medianBlur(small, _window(small.shape, 1 / 3)).astype(np.float64)
+    around = cv2.medianBlur(small, _window(small.shape, WINDOWS[-1])).astype(np.float64)
     return bool(_skewness(small.astype(np.float64)) + _skewness(small - around) < 0)
 
 
@@ -106,8 +108,8 @@ def _skewness(values: NDArray[np.float64]) -> float:
 
 
 def _threshold(counts: NDArray[np.float32]) -> float:
-    """The contrast above which there is ink, from the histogram of contrast: Otsu's, lowered where a few strong strokes
-    hide faint ones, raised above the noise of the paper.
+    """The contrast above which there is ink, from the histogram of contrast: Otsu's, raised above the noise of the
+    paper.
 
     Otsu 1979, "A threshold selection method from gray-level histograms".
     """
@@ -119,8 +121,7 @@ def _threshold(counts: NDArray[np.float32]) -> float:
     order = np.argsort(np.abs(levels - median), kind="stable")
     nearest = np.searchsorted(np.cumsum(paper[order]), paper.sum() / 2)
     noise = 1.4826 * abs(levels[order[nearest]] - median)  # the standard deviation, if it is normal
-    peak = _quantile(counts, 1 - max(4, counts.sum() / 4000) / counts.sum())
-    return float(max(min(otsu, peak / 2), median + NOISE * noise))
+    return float(max(otsu, median + NOISE * noise))
 
 
 def otsu_threshold(counts: NDArray[Any]) -> float:
@@ -145,7 +146,7 @@ def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     A stroke disappears in a window wider than it, and yet wider ones find little more. Of these the smallest follows
     the edges of shadows best."""
-    levels = thumbnail(light, PAPER_SIDE).astype(np.float32)
+    levels = thumbnail(light, SIDE).astype(np.float32)
     windows = sorted({_window(levels.shape, share) for share in WINDOWS})
     # Beyond the border the light is extrapolated, but ink must not become a hole in the paper.
     room = min(windows[-1], min(levels.shape) - 1)
@@ -154,7 +155,7 @@ def _paper(light: NDArray[np.uint8]) -> NDArray[np.float32]:
     papers = [cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((window, window), np.uint8))[inner] for window in windows]
     strong = (levels - papers[-1]).max() * STRONG
     ink = [np.sum(levels - paper, where=levels - paper > strong) for paper in papers]
-    found = (i for i in range(1, len(ink)) if ink[i] <= PLATEAU * ink[i - 1] and ink[i] >= ink[-1] / 3)
+    found = (i for i in range(1, len(ink)) if ink[i] <= PLATEAU * ink[i - 1] and ink[i] >= FOUND * ink[-1])
     return cv2.resize(papers[next(found, -1)], light.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 

@@ -31,22 +31,31 @@ def page(paper, ink, thickness=10):
 SHADOW = np.where(X + 0.3 * Y > 80, 110.0, 220.0)  # with a hard edge
 GRADIENT = np.linspace(240.0, 90.0, SIDE)[None].repeat(SIDE, 0)
 VIGNETTE = 230 - 0.02 * ((Y - SIDE / 2) ** 2 + (X - SIDE / 2) ** 2)
+LIGHTS = {"flat": 230.0, "shadow": SHADOW, "gradient": GRADIENT, "vignette": VIGNETTE}
+LIGHTS["leaning"] = np.where(2 * X + Y > 160, 115.0, 230.0)  # a shadow over half of the page
+LIGHTS["band"] = np.where((X >= 30) & (X < 70), 160.0, 230.0)  # over a third
+
+
+def noisy(levels, deviation):
+    noise = np.random.default_rng(0).normal(0, deviation, levels.shape)
+    return np.clip(levels + noise, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("thickness", [3, 10, 18])
-@pytest.mark.parametrize("paper", [230.0, SHADOW, GRADIENT, VIGNETTE], ids=["flat", "shadow", "gradient", "vignette"])
-def test_polarity_is_seen_whatever_the_pen_and_the_light(paper, thickness, negative):
+@pytest.mark.parametrize("light", ["flat", "shadow", "gradient", "vignette"])
+def test_polarity_is_seen_whatever_the_pen_and_the_light(light, thickness, negative):
+    paper = LIGHTS[light]
     levels, _ = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)), thickness)
     assert is_dark_ink(255 - levels if negative else levels) == (not negative)
 
 
-@pytest.mark.parametrize("paper", [230.0, SHADOW, GRADIENT, VIGNETTE], ids=["flat", "shadow", "gradient", "vignette"])
+@pytest.mark.parametrize("light", ["flat", "shadow", "gradient", "vignette"])
 @pytest.mark.parametrize("thickness", [6, 24])
-def test_the_ink_is_found_and_nothing_else_in_any_light(paper, thickness):
+def test_the_ink_is_found_and_nothing_else_in_any_light(light, thickness):
+    paper = LIGHTS[light]
     levels, is_ink = page(paper, paper * 0.3 + np.zeros((SIDE, SIDE)), thickness)
-    noisy = np.clip(levels + np.random.default_rng(0).normal(0, 2, levels.shape), 0, 255).astype(np.uint8)
-    ink = find_ink(noisy, inverted=True)
+    ink = find_ink(noisy(levels, 2), inverted=True)
     assert (ink.mask != is_ink).mean() < 0.005
     assert ink.levels[is_ink].mean() > 0.9
     assert ink.levels[~is_ink].mean() < 0.1
@@ -58,7 +67,7 @@ def test_ink_is_found_near_the_border_and_up_to_it(left, negative):
     levels = np.full((SIDE, SIDE), 230, np.uint8)
     stroke = np.s_[left : left + 12]
     levels[:, stroke] = 40
-    levels = np.uint8(np.clip(levels + np.random.default_rng(0).normal(0, 3, levels.shape), 0, 255))
+    levels = noisy(levels, 3)
     ink = find_ink(255 - levels if negative else levels)
     assert ink.inverted == (not negative)
     assert ink.mask[:, stroke].mean() > 0.99
@@ -71,19 +80,53 @@ def test_a_page_without_ink_is_blank(paper):
 
 
 def test_noise_is_not_ink():
-    noise = np.random.default_rng(0).normal(200, 3, (SIDE, SIDE))
-    assert find_ink(np.uint8(noise)) is None
+    assert find_ink(noisy(np.full((SIDE, SIDE), 200), 3), inverted=True) is None
 
 
 def test_little_of_a_strong_noise_is_ink():
-    noise = np.random.default_rng(0).normal(160, 15, (SIDE, SIDE))
-    assert find_ink(np.uint8(noise)).mask.mean() < 0.1
+    assert find_ink(noisy(np.full((SIDE, SIDE), 160), 15)).mask.mean() < 0.1
 
 
-def test_faint_ink_is_found_in_noise_that_is_weaker():
+@pytest.mark.parametrize("deviation", [5, 7])
+def test_faint_ink_is_found_in_noise_that_is_weaker(deviation):
     levels, is_ink = page(200.0, 150.0)
-    noisy = np.clip(levels + np.random.default_rng(0).normal(0, 5, levels.shape), 0, 255).astype(np.uint8)
-    assert (find_ink(noisy).mask != is_ink).mean() < 0.01
+    assert (find_ink(noisy(levels, deviation)).mask != is_ink).mean() < 0.01
+
+
+def test_the_grain_of_paper_is_not_taken_for_faint_ink():
+    levels, is_ink = page(200.0, 60.0)
+    assert find_ink(noisy(levels, 15)).levels[~is_ink].mean() < 0.1
+
+
+@pytest.mark.parametrize(("light", "ink", "thickness"), [("leaning", 0.2, 3), ("band", 0.2, 3), ("band", 0.5, 12)])
+def test_a_shadow_with_a_hard_edge_is_paper(light, ink, thickness):
+    paper = LIGHTS[light]
+    levels, is_ink = page(paper, paper * ink, thickness)
+    assert (find_ink(noisy(levels, 2), inverted=True).mask != is_ink).mean() < 0.005
+
+
+@pytest.mark.parametrize(("level", "thin"), [(115, np.s_[104:108, 20:100]), (50, np.s_[20:100, 20:25])])
+def test_a_broad_stroke_is_ink_beside_a_thin_one(level, thin):
+    levels = np.full((SIDE, SIDE), 230.0)
+    levels[20:100, 70:94] = level
+    levels[thin] = 20
+    assert (find_ink(noisy(levels, 2), inverted=True).mask != (levels < 200)).mean() < 0.01
+
+
+def test_black_specks_do_not_make_the_ink_of_a_pencil_faint():
+    levels, is_ink = page(230.0, 150.0, 8)
+    levels[8:14, 8:14] = levels[100:106, 8:14] = 10
+    assert find_ink(noisy(levels, 2)).levels[is_ink].mean() > 0.9
+
+
+def test_ink_in_a_deep_shadow_is_as_full_as_any_and_the_noise_of_darkness_is_none():
+    deep = 2 * X + Y > 200
+    levels, is_ink = page(np.where(deep, 36.0, 230.0), np.where(deep, 7.0, 46.0), 8)
+    assert find_ink(noisy(levels, 2), inverted=True).levels[is_ink & deep].mean() > 0.9
+    levels[:, 85:] = 8
+    dark = noisy(levels, 2)
+    dark[:, 85:] = noisy(levels, 4)[:, 85:]
+    assert find_ink(dark, inverted=True).mask[:, 90:].mean() < 0.02
 
 
 def test_a_large_page_is_reduced_and_its_scale_kept():

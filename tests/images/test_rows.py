@@ -94,13 +94,24 @@ SIGNS = {
 }
 
 
-@pytest.mark.parametrize(("draw", "seen"), SIGNS.values(), ids=SIGNS)
-def test_a_sign_is_what_the_pen_put_down_beside_digits(draw, seen):
+@pytest.mark.parametrize("what", SIGNS)
+def test_a_sign_is_what_the_pen_put_down_beside_digits(what):
+    draw, seen = SIGNS[what]
     page = sheet()
     ring(page, 130)
     ring(page, 300)
     draw(page)
     assert rows(page) == [seen]
+
+
+def test_a_faint_point_is_not_written_though_most_digits_are_in_pencil():
+    """Of four digits one is black."""
+    page = sheet()
+    ring(page, 80)
+    for x in (200, 320, 440):
+        cv2.ellipse(page, (x, 140), (35, 50), 0, 0, 360, 120, 12, cv2.LINE_AA)
+    cv2.circle(page, (260, 188), 6, 140, -1)
+    assert rows(page) == ["dddd"]
 
 
 def test_a_low_digit_is_a_digit_and_a_lower_one_a_sign():
@@ -166,7 +177,7 @@ def test_a_break_in_a_stroke_is_not_a_sign():
     page[110:125, 158:175] = 40  # two pixels beside the first, a sixth of the pen
     assert rows(page) == ["dd"]
     page[:, 156:176] = 235
-    page[110:125, 168:185] = 40  # as far away as the pen is wide
+    page[110:125, 162:179] = 40  # half as far away as the pen is wide
     assert rows(page) == ["d.d"]
 
 
@@ -239,8 +250,9 @@ IN_FRAMES = {
 }
 
 
-@pytest.mark.parametrize(("bars", "seen"), IN_FRAMES.values(), ids=IN_FRAMES)
-def test_what_is_slim_and_near_the_frame_is_left_of_its_wall(bars, seen):
+@pytest.mark.parametrize("what", IN_FRAMES)
+def test_what_is_slim_and_near_the_frame_is_left_of_its_wall(what):
+    bars, seen = IN_FRAMES[what]
     page = sheet(260, 700)
     cv2.rectangle(page, (40, 60), (660, 220), 40, 6)
     for x in (160, 350, 540):
@@ -411,6 +423,15 @@ def test_a_piece_is_cut_at_twelve_places_at_most():
     comb[:, ::20] = comb[:, 1::20] = comb[:, 2::20] = 1
     comb[90:] = 1
     assert len(cut(Piece(comb, np.array([0, 0, 600, 100])))) == 13
+
+
+@pytest.mark.parametrize(("rungs", "parts"), [(2, 2), (3, 1)])
+def test_a_cut_goes_through_two_strokes_at_most(rungs, parts):
+    """Between two bars like those of a ladder."""
+    piece = two_bars(30, 0)
+    for top in range(10, 10 + 30 * rungs, 30):
+        piece.levels[top : top + 12] = 1
+    assert len(cut(piece)) == parts
 
 
 @pytest.mark.parametrize("gap", [1, 2, 5])

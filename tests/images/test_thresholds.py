@@ -1,13 +1,8 @@
 """Thresholds of the preparation, halved or doubled one at a time: each turns the named test red."""
 
-import functools
-import importlib
-import importlib.util
-from pathlib import Path
-
+import numpy as np
 import pytest
-
-from mlp_cli.errors import ImageError
+from thresholds import assert_red
 
 PLANTED = [
     ("ink.BORDER", 0.5, "test_sheet.test_an_edge_with_digits_beyond_it_is_a_shadow", {}),
@@ -17,7 +12,23 @@ PLANTED = [
         "test_digits.test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole",
         {"corners": [(4, 0), (23, 0), (23, 27), (4, 27)]},
     ),
+    ("ink.DARK", 0.5, "test_ink.test_ink_in_a_deep_shadow_is_as_full_as_any_and_the_noise_of_darkness_is_none", {}),
+    ("ink.DARK", 2, "test_ink.test_ink_in_a_deep_shadow_is_as_full_as_any_and_the_noise_of_darkness_is_none", {}),
+    (
+        "ink.FOUND",
+        0.5,
+        "test_ink.test_a_broad_stroke_is_ink_beside_a_thin_one",
+        {"level": 50, "thin": np.s_[20:100, 20:25]},
+    ),
+    (
+        "ink.FOUND",
+        2,
+        "test_ink.test_a_shadow_with_a_hard_edge_is_paper",
+        {"light": "band", "ink": 0.5, "thickness": 12},
+    ),
     ("ink.FINE", 0.5, "test_ink.test_a_thumbnail_is_the_mean_over_areas", {}),
+    ("ink.FULL", 0.5, "test_rows.test_a_faint_point_is_not_written_though_most_digits_are_in_pencil", {}),
+    ("ink.FULL", 2, "test_ink.test_black_specks_do_not_make_the_ink_of_a_pencil_faint", {}),
     ("ink.LEAST_CONTRAST", 0.5, "test_ink.test_ink_needs_a_contrast", {"contrast": 16, "is_blank": True}),
     ("ink.LEAST_CONTRAST", 2, "test_ink.test_ink_needs_a_contrast", {"contrast": 34, "is_blank": False}),
     (
@@ -33,9 +44,35 @@ PLANTED = [
         {"ink": (220, 160, 120), "share": 0.55},
     ),
     ("ink.NOISE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
-    ("ink.PAPER_SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.NOISE", 2, "test_ink.test_faint_ink_is_found_in_noise_that_is_weaker", {"deviation": 7}),
+    (
+        "ink.PLATEAU",
+        0.5,
+        "test_ink.test_a_shadow_with_a_hard_edge_is_paper",
+        {"light": "leaning", "ink": 0.2, "thickness": 3},
+    ),
     ("ink.PLATEAU", 2, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.SIDE", 2, "test_ink.test_the_grain_of_paper_is_not_taken_for_faint_ink", {}),
+    (
+        "ink.STRONG",
+        0.5,
+        "test_ink.test_a_shadow_with_a_hard_edge_is_paper",
+        {"light": "band", "ink": 0.2, "thickness": 3},
+    ),
+    (
+        "ink.STRONG",
+        2,
+        "test_ink.test_a_broad_stroke_is_ink_beside_a_thin_one",
+        {"level": 115, "thin": np.s_[104:108, 20:100]},
+    ),
     ("ink.WINDOWS", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    (
+        "ink.WINDOWS",
+        2,
+        "test_ink.test_the_ink_is_found_and_nothing_else_in_any_light",
+        {"light": "shadow", "thickness": 6},
+    ),
     (
         "marks.END",
         0.5,
@@ -129,6 +166,170 @@ PLANTED = [
     ("marks.UNDERLINE", 2, "test_marks.test_an_underline_goes_whether_the_digits_touch_it_or_not", {}),
     ("marks.UNDERLINE_COVER", 0.5, "test_marks.test_digits_whose_feet_stand_in_a_line_are_not_underlined", {}),
     ("marks.UNDERLINE_COVER", 2, "test_marks.test_an_underline_goes_whether_the_digits_touch_it_or_not", {}),
+    (
+        "rows.AT_BORDER",
+        0.5,
+        "test_rows.test_what_touches_the_border_is_no_taller_than_a_digit",
+        {"height": 112, "seen": "ddd"},
+    ),
+    (
+        "rows.AT_BORDER",
+        2,
+        "test_rows.test_what_touches_the_border_is_no_taller_than_a_digit",
+        {"height": 250, "seen": "dd"},
+    ),
+    ("rows.BEND", 0.5, "test_rows.test_a_cut_goes_aside_rather_than_through_ink", {}),
+    ("rows.BEND", 2, "test_rows.test_a_cut_goes_aside_rather_than_through_ink", {}),
+    (
+        "rows.BESIDE",
+        0.5,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a dash nearly as far from them as digits are high"},
+    ),
+    (
+        "rows.BESIDE",
+        2,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a dash far from them"},
+    ),
+    ("rows.BREAK", 0.5, "test_rows.test_a_break_in_a_stroke_is_not_a_sign", {}),
+    ("rows.BREAK", 2, "test_rows.test_a_break_in_a_stroke_is_not_a_sign", {}),
+    ("rows.CUTS", 0.5, "test_rows.test_a_piece_is_cut_at_twelve_places_at_most", {}),
+    ("rows.CUTS", 2, "test_rows.test_a_piece_is_cut_at_twelve_places_at_most", {}),
+    (
+        "rows.DOT",
+        0.5,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point half as large"},
+    ),
+    (
+        "rows.DOT",
+        2,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point as large as the pen"},
+    ),
+    ("rows.DUST", 0.5, "test_rows.test_a_point_has_a_least_size_whatever_the_pen", {}),
+    ("rows.DUST", 2, "test_rows.test_a_point_has_a_least_size_whatever_the_pen", {}),
+    ("rows.EDGE", 0.5, "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall", {"what": "a broken wall"}),
+    ("rows.EDGE", 2, "test_rows.test_a_slim_digit_near_the_foot_of_a_frame_with_several_rows_is_no_wall", {}),
+    (
+        "rows.FAINT",
+        0.5,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point too faint to be written"},
+    ),
+    (
+        "rows.FAINT",
+        2,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point as large as the pen"},
+    ),
+    ("rows.MOST_DIGITS", 0.5, "test_rows.test_a_page_has_200_digits_at_most", {"number": 150, "fits": True}),
+    ("rows.MOST_DIGITS", 2, "test_rows.test_a_page_has_200_digits_at_most", {"number": 250, "fits": False}),
+    ("rows.NEAR", 0.5, "test_rows.test_what_is_above_a_digit_belongs_to_it_if_it_is_near", {"gap": 15, "top": 61}),
+    ("rows.NEAR", 2, "test_rows.test_what_is_above_a_digit_belongs_to_it_if_it_is_near", {"gap": 33, "top": 83}),
+    (
+        "rows.OUTSIDE",
+        0.5,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point that hangs a little"},
+    ),
+    (
+        "rows.OUTSIDE",
+        2,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a point that hangs too low"},
+    ),
+    (
+        "rows.SLASH_LEAN",
+        0.5,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 12, "lean": 14, "bend": 0, "pen": 12, "seen": "ddd"},
+    ),
+    (
+        "rows.SLASH_LEAN",
+        2,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 12, "lean": 28, "bend": 0, "pen": 12, "seen": "d.d"},
+    ),
+    (
+        "rows.SLASH_SLIM",
+        0.5,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 12, "lean": 45, "bend": 40, "pen": 12, "seen": "ddd"},
+    ),
+    (
+        "rows.SLASH_SLIM",
+        2,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 12, "lean": 45, "bend": 0, "pen": 18, "seen": "d.d"},
+    ),
+    (
+        "rows.SLASH_TALL",
+        0.5,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 0, "lean": 45, "bend": 0, "pen": 12, "seen": "ddd"},
+    ),
+    (
+        "rows.SLASH_TALL",
+        2,
+        "test_rows.test_a_slash_is_straight_and_leans_and_is_taller_than_digits",
+        {"over": 12, "lean": 45, "bend": 0, "pen": 12, "seen": "d.d"},
+    ),
+    ("rows.SMALL", 0.5, "test_rows.test_a_low_digit_is_a_digit_and_a_lower_one_a_sign", {}),
+    ("rows.SMALL", 2, "test_rows.test_a_low_digit_is_a_digit_and_a_lower_one_a_sign", {}),
+    (
+        "rows.STACKED",
+        0.5,
+        "test_rows.test_two_bars_above_each_other_are_one_digit_if_they_are_near",
+        {"below": 20, "seen": "ddd"},
+    ),
+    (
+        "rows.STACKED",
+        2,
+        "test_rows.test_two_bars_above_each_other_are_one_digit_if_they_are_near",
+        {"below": 40, "seen": "dddd"},
+    ),
+    (
+        "rows.TALL",
+        0.5,
+        "test_rows.test_a_piece_has_a_limited_length_and_height_in_digits",
+        {"width": 12, "height": 235, "seen": True},
+    ),
+    (
+        "rows.TALL",
+        2,
+        "test_rows.test_a_piece_has_a_limited_length_and_height_in_digits",
+        {"width": 12, "height": 400, "seen": False},
+    ),
+    ("rows.THROUGH", 0.5, "test_rows.test_a_cut_goes_through_two_strokes_at_most", {"rungs": 2, "parts": 2}),
+    ("rows.THROUGH", 2, "test_rows.test_a_cut_goes_through_two_strokes_at_most", {"rungs": 3, "parts": 1}),
+    ("rows.WALL", 0.5, "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall", {"what": "a thick one"}),
+    (
+        "rows.WALL",
+        2,
+        "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall",
+        {"what": "as wide as a digit"},
+    ),
+    (
+        "rows.WHOLE",
+        0.5,
+        "test_rows.test_two_bars_above_each_other_are_one_digit_if_they_are_near",
+        {"below": 6, "seen": "ddd"},
+    ),
+    ("rows.WHOLE", 2, "test_rows.test_two_digits_above_each_other_are_two", {}),
+    (
+        "rows.WIDE",
+        0.5,
+        "test_rows.test_a_piece_has_a_limited_length_and_height_in_digits",
+        {"width": 330, "height": 30, "seen": True},
+    ),
+    (
+        "rows.WIDE",
+        2,
+        "test_rows.test_a_piece_has_a_limited_length_and_height_in_digits",
+        {"width": 660, "height": 30, "seen": False},
+    ),
     ("sheet.ALL_AROUND", 0.5, "test_sheet.test_a_step_on_three_sides_makes_no_sheet", {}),
     (
         "sheet.ALL_AROUND",
@@ -293,25 +494,8 @@ PLANTED = [
 ]
 
 
-@functools.cache
-def module_of(name):
-    """The module of tests of this name beside this file."""
-    spec = importlib.util.spec_from_file_location(f"planted_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("threshold", "factor", "test", "arguments"), PLANTED, ids=[f"{t} × {f}" for t, f, *_ in PLANTED]
 )
 def test_a_changed_threshold_turns_its_test_red(threshold, factor, test, arguments, monkeypatch):
-    room, name = threshold.split(".")
-    module = importlib.import_module(f"mlp_cli.images.{room}")
-    value = getattr(module, name)
-    changed = tuple(v * factor for v in value) if isinstance(value, tuple) else type(value)(value * factor)
-    monkeypatch.setattr(module, name, changed)
-    file, function = test.split(".")
-    call = getattr(module_of(file), function)
-    with pytest.raises((AssertionError, pytest.fail.Exception, ImageError)):
-        call(**arguments)
+    assert_red(f"images.{threshold}", factor, f"images.{test}", arguments, monkeypatch)
