@@ -24,7 +24,7 @@ MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, a
 CUT = 0.2  # nats that a cut through one stroke costs
 JOIN = 0.3  # and a join
 # Shares of the height of a typical digit:
-WIDE, WIDEST = 1.0, 1.2  # wider ink may be several digits; and is hardly one
+WIDEST = 1.2  # wider ink is hardly one digit
 BROAD = 0.5  # of digits that touch, one is at least as wide, and no 1
 TALL = 0.65  # lower parts are not cut off as digits
 APART, NEAR = 0.25, 0.1  # as far apart may the halves of a digit be, and if one of them is clearly a digit for itself
@@ -80,7 +80,7 @@ class RowReader:
 
     def _is_doubtful(self, piece: Piece, whole: Stretch) -> bool:
         """Whether a piece, read as a whole, may be several digits or a part of one."""
-        return bool(piece.sign) or max(whole.probabilities) < CLEAR or _width([piece]) > WIDE * self.writing.height
+        return bool(piece.sign) or max(whole.probabilities) < CLEAR or _width([piece]) > WIDEST * self.writing.height
 
     def _row(self, row: Sequence[Piece], wholes: list[Stretch], doubtful: Sequence[bool]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""

@@ -151,6 +151,34 @@ def test_halves_side_by_side_are_joined_where_together_they_are_a_digit(mnist, g
     assert read(writing, Oracle(known, *halves)) == "11"
 
 
+def broken_zero(gap):
+    """What is written if a ring of 112 pixels beside three others has lost its middle, and its halves."""
+    page = np.full((300, 700), 235, np.uint8)
+    for x in (80, 200, 320, 440):
+        cv2.ellipse(page, (x, 140), (35, 50), 0, 0, 360, 40, 12)
+    page[:, 440 - gap // 2 : 440 + gap // 2] = 235
+    writing = find_rows(Page(page))
+    ((*rings, left, right),) = writing.rows
+    known = [(writing.digit([piece]).image, 0) for piece in rings]
+    return writing, left, right, [*known, (writing.digit([left, right]).image, 0)]
+
+
+@pytest.mark.parametrize(("sure", "answer"), [(0.9, "00011"), (0.75, "0000")])
+def test_a_join_is_worth_it_where_the_halves_are_not_sure(sure, answer):
+    writing, left, right, known = broken_zero(8)
+    halves = [(writing.digit([piece]).image, 1, sure) for piece in (left, right)]
+    assert read(writing, Oracle(*known, *halves)) == answer
+
+
+@pytest.mark.parametrize(
+    ("gap", "sure", "answer"), [(8, 0.995, "0000"), (16, 0.995, "0001?"), (24, 0.4, "0000"), (36, 0.4, "000??")]
+)
+def test_halves_are_joined_if_they_are_near_and_nearer_if_one_is_clearly_a_digit(gap, sure, answer):
+    """A fourth, and a tenth, of a digit's height are 28 and 11 pixels."""
+    writing, left, _, known = broken_zero(gap)
+    assert read(writing, Oracle(*known, (writing.digit([left]).image, 1, sure))) == answer
+
+
 def written(*shapes):
     """What is written on a page of three rings, 112 pixels high, and then one piece of these shapes: left, top, right
     and bottom in pixels, 0 at the piece's left and at the rings' top."""
@@ -164,10 +192,10 @@ def written(*shapes):
     return writing
 
 
-def blocks(width, height=112):
-    """Two blocks with a bridge of 4 pixels between them."""
+def blocks(width, height=112, bridge=4):
+    """Two blocks with a bridge between them, 4 pixels long and `bridge` thick."""
     side = (width - 4) // 2
-    return (0, 0, side, height), (side, height // 2, side + 4, height // 2 + 4), (side + 4, 0, width, height)
+    return (0, 0, side, height), (side, height // 2, side + 4, height // 2 + bridge), (side + 4, 0, width, height)
 
 
 def oracle(writing, whole, parts, left_as=7):
@@ -188,6 +216,20 @@ def oracle(writing, whole, parts, left_as=7):
 def test_a_cut_is_worth_it_where_the_parts_are_sure_and_the_whole_is_not(whole, parts, answer):
     writing = written(*blocks(120))
     assert read(writing, oracle(writing, whole, parts)) == answer
+
+
+@pytest.mark.parametrize(("whole", "answer"), [(0.75, "00077"), (0.85, "0008")])
+def test_a_cut_through_much_ink_needs_less_confidence_in_the_whole(whole, answer):
+    writing = written(*blocks(120, bridge=40))
+    assert read(writing, oracle(writing, whole, 0.99)) == answer
+
+
+def test_a_slim_1_that_touches_another_digit_is_cut_off_where_the_whole_is_not_clear():
+    writing = written((0, 0, 70, 112), (70, 54, 74, 58), (74, 0, 94, 112))
+    *rings, piece = writing.rows[0]
+    *seven, one = cut(piece)
+    known = [([ring], 0, 0.99) for ring in rings] + [([piece], 8, 0.8), (seven, 7, 0.99), ([one], 1, 0.99)]
+    assert read(writing, Oracle(*[(writing.digit(pieces).image, *rest) for pieces, *rest in known])) == "00071"
 
 
 @pytest.mark.parametrize(("width", "answer"), [(120, "0008"), (150, "00077")])

@@ -49,6 +49,7 @@ LEVEL, UPRIGHT = (10, 0), (0, 10)
         ([0.5] * 3, [0.99] * 3, [0.4] * 3, None, "page turned by +90°"),
         ([0.5] * 3, [0.4] * 3, [0.99] * 3, None, "page turned by -90°"),
         ([0.5] * 3, [0.95] * 3, [0.99] * 3, None, "page turned by -90°"),
+        ([0.75] * 3, [0.91] * 3, [0.4] * 3, None, "page turned by +90°"),
         ([0.5] * 3, [0.89] * 3, None, None, None),  # not sure enough
         ([0.89] * 3, [0.98] * 3, None, None, None),  # no surer by the margin
         ([0.5] * 5, None, None, [0.99] * 5, None),  # like Total, which is 10701 upside down
