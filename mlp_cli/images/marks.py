@@ -75,6 +75,13 @@ class Marks:
         piece = np.pad(self.labels[top:bottom, left:right] == i + 1, 1)
         return 2 * float(distances(piece).max() + 1)
 
+    def solidity(self, i: int) -> float:
+        """The share of its hull that piece i and its holes fill: 1 if it has no bays."""
+        left, top, right, bottom = self.box[i]
+        piece = np.uint8(self.labels[top:bottom, left:right] == i + 1)
+        outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+        return cv2.contourArea(outline) / max(cv2.contourArea(cv2.convexHull(outline)), 1)
+
     def is_flat(self) -> NDArray[np.bool_]:
         """Which pieces are much wider than they are high, as an underline or a dash: (n,)."""
         return np.asarray(self.size[:, 1] <= FLAT * self.size[:, 0])

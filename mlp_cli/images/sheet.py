@@ -19,6 +19,7 @@ LEVELS = 16  # thresholds that part a sheet from what it lies on
 SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
 STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
 SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
+ROUND = 0.99  # of its hull is a round sheet: a button is made more evenly than a 0 is drawn
 LEAST_STEP, AWAY = 8, 5  # grey levels between the sheet and what it lies on, so many pixels from its edge
 SHARP = 2.0  # times as large as the steps on either side of it
 ALL_AROUND = 0.85  # of the outline has that step
@@ -31,15 +32,16 @@ EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
 @dataclass(frozen=True)
 class Sheet:
     """`pixels` (h, w) or (h, w, 3) uint8, and `levels` (h, w), the channel of them that is looked at; `to_picture`, the
-    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet of which only a part
-    is on the page, `inside` (h, w) is where it is; and if most of its outline is the page's border, so that its edge
-    may be a shadow's, `outline` (n, 2) are its corners there."""
+    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet that `is_round`, or
+    of which only a part is on the page, `inside` (h, w) is where it is; and if most of its outline is the page's
+    border, so that its edge may be a shadow's, `outline` (n, 2) are its corners there."""
 
     levels: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
     to_picture: NDArray[np.float64]
     inside: NDArray[np.bool_] | None = None
     outline: NDArray[np.float64] | None = None
+    is_round: bool = False
 
     def box_in_picture(self, box: NDArray[np.int_]) -> tuple[int, int, int, int]:
         """The box in the picture around what is a box (left, top, right, bottom) here."""
@@ -59,7 +61,7 @@ def whole(page: Page) -> Sheet:
 
 def sheets(page: Sheet) -> Iterator[Sheet]:
     """What may be a sheet that lies on the page, the largest first: a polygon of four to six corners, of which more
-    than four are cut off by the border, that is lighter or darker than what is around it."""
+    than four are cut off by the border, or a round thing, that is lighter or darker than what is around it."""
     height, width = page.levels.shape
     if min(height, width) < LEAST_SIDE:
         return
@@ -88,7 +90,8 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
 
 
 def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-    """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if the border cuts it; else None."""
+    """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if it is round or the border cuts it;
+    else None."""
     own, total = cv2.contourArea(contour), shape[0] * shape[1]
     if not SOLID * SMALLEST * total <= own <= LARGEST * total:
         return None
@@ -98,12 +101,15 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
         return None
     polygon = cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)
     corners = polygon[:, 0].astype(np.float64)
-    if len(corners) < 4 or len(corners) > (8 if _is_open(corners, shape) else 4):
-        return None
+    is_open = _is_open(corners, shape)
+    lost = 1 - _area(corners) / area
+    if not is_open and len(corners) == 4 and lost <= 1 - SOLID:
+        return _sharp(corners, contour[:, 0])
     # An ellipse at the border has as many corners as a sheet that is cut off there, but loses more.
-    if 1 - _area(corners) / area > (1 - SOLID) / (1 if len(corners) == 4 else 4):
+    is_cut_off = is_open and 4 <= len(corners) <= 8 and lost <= (1 - SOLID) / (1 if len(corners) == 4 else 4)
+    if not is_cut_off and (is_open or own < ROUND * area):
         return None
-    return hull[:, 0].astype(np.float64) if _is_open(corners, shape) else _sharp(corners, contour[:, 0])
+    return hull[:, 0].astype(np.float64)
 
 
 def _sharp(corners: NDArray[np.float64], contour: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -175,9 +181,9 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
 
 
 def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> Sheet:
-    """The sheet with these corners: seen from above; or, if a part of it is not on the picture, as it is, and paper put
-    where the surroundings are."""
-    if is_open:
+    """The sheet with these corners: seen from above; or, if it is round or a part of it is not on the picture, as it
+    is, and paper put where the surroundings are."""
+    if is_open or len(corners) > 4:
         turn = _turn(corners, page.levels.shape)
         left, top, width, height = cv2.boundingRect((corners @ turn).astype(np.float32))
         matrix = np.eye(3)
@@ -198,12 +204,12 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
         matrix = cv2.getPerspectiveTransform(plan, corners.astype(np.float32))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = cv2.warpPerspective(page.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    if not is_open:
+    if not is_open and len(corners) == 4:
         return Sheet(grey(pixels), pixels, page.to_picture @ matrix)
     inside = _inside(pixels.shape, corners @ turn - (left, top))
     pixels = _with_paper_around(pixels, inside)
     may_be_lit = _own_share(corners, page.levels.shape) < OWN
-    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners if may_be_lit else None)
+    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners if may_be_lit else None, not is_open)
 
 
 def _turn(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:

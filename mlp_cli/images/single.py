@@ -12,7 +12,7 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.ink import Ink, find_ink
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
 from mlp_cli.images.mnist import normalise, tight_box
-from mlp_cli.images.sheet import Sheet, sheets, whole
+from mlp_cli.images.sheet import SOLID, Sheet, sheets, whole
 from mlp_cli.images.strokes import weigh
 
 # Shares of the longer side of a digit's largest piece:
@@ -91,6 +91,8 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
     from_end_to_end = right - left == sheet.levels.shape[1] or bottom - top == sheet.levels.shape[0]
     if from_end_to_end or (sheet.inside is None and marks.at_border()[chosen].any()):
         return None
+    if sheet.is_round and marks.solidity(int(np.where(chosen, marks.side, 0).argmax())) >= SOLID:
+        return None  # the counter of a 0
     if sheet.outline is not None:  # then there may be more digits beyond, in the shadow
         beyond = _look(page, found.ink.inverted)
         if beyond:

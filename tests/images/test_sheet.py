@@ -70,10 +70,31 @@ def test_a_line_around_a_digit_is_not_a_sheet():
     assert found(picture) == []
 
 
-def test_a_round_patch_is_not_a_sheet():
-    picture = np.full((300, 400), 90, np.uint8)
-    cv2.ellipse(picture, (200, 150), (130, 100), 0, 0, 360, 230, -1)
-    assert found(picture) == []
+def button(dent=0, ink=None):
+    """A round dark thing on light ground with a dent, and on it a 7 of `ink` from (165, 100) to (235, 200)."""
+    picture = np.full((300, 400), 230, np.uint8)
+    cv2.ellipse(picture, (200, 150), (130, 110), 0, 0, 360, 60, -1)
+    cv2.circle(picture, (200, 40), dent, 230, -1)
+    if ink is not None:
+        cv2.polylines(picture, [np.int32([(170, 105), (230, 105), (195, 195)])], False, ink, 10)
+    return picture
+
+
+def test_a_digit_on_a_round_thing_is_read_there():
+    digit = find_one(Page(button(ink=240)))
+    assert not digit.inverted
+    assert np.abs(np.subtract(digit.box, (165, 100, 235, 200))).max() <= 3
+
+
+@pytest.mark.parametrize(("dent", "is_sheet"), [(0, True), (40, False)])
+def test_a_round_thing_is_even(dent, is_sheet):
+    assert bool(found(button(dent))) == is_sheet
+
+
+def test_the_counter_of_a_round_digit_is_not_the_digit():
+    picture = button()
+    cv2.ellipse(picture, (200, 150), (20, 45), 0, 0, 360, 230, -1)
+    assert np.abs(np.subtract(find_one(Page(picture)).box, (70, 40, 331, 261))).max() <= 3
 
 
 def test_a_small_patch_is_not_a_sheet():
@@ -230,7 +251,8 @@ def test_the_four_sharpest_of_many_sheets_are_looked_at():
 
 def test_a_sheet_may_have_a_bent_corner():
     """12 pixels of each side, 180 long, are missing at one."""
-    assert len(found(scene([(110, 60), (278, 60), (290, 72), (290, 240), (110, 240)]))) == 1
+    (sheet,) = found(scene([(110, 60), (278, 60), (290, 72), (290, 240), (110, 240)]))
+    assert not sheet.is_round
 
 
 def test_a_sheet_may_be_out_of_focus():

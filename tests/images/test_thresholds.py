@@ -391,6 +391,8 @@ PLANTED = [
         "test_sheet.test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow",
         {"box": (0, 40, 250, 250), "is_lit": False},
     ),
+    ("sheet.ROUND", 0.5, "test_sheet.test_a_round_thing_is_even", {"dent": 40, "is_sheet": False}),
+    ("sheet.ROUND", 2, "test_sheet.test_a_round_thing_is_even", {"dent": 0, "is_sheet": True}),
     ("sheet.SHARP", 0.5, "test_sheet.test_light_that_fades_towards_the_corners_makes_no_sheet", {}),
     ("sheet.SHARP", 2, "test_sheet.test_a_sheet_may_be_out_of_focus", {}),
     ("sheet.SIDE", 0.5, "test_sheet.test_a_step_on_three_sides_makes_no_sheet", {}),
