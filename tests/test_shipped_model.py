@@ -9,8 +9,9 @@ from samples import load_mnist
 
 from mlp_cli.config import load_config
 from mlp_cli.data import nondigits as painting
+from mlp_cli.data.forms import FORMS, write
 from mlp_cli.data.nondigits import KINDS, Kind, nondigits
-from mlp_cli.data.strokes import WRITTEN, redraw, write
+from mlp_cli.data.strokes import redraw
 from mlp_cli.model.checkpoint import load_checkpoint
 from mlp_cli.model.find import BUNDLED
 from mlp_cli.model.reader import Reader
@@ -81,8 +82,10 @@ def test_a_bundled_model_reads_strokes_of_any_width(width, reader, test_set):
     assert (reader.probabilities(images).argmax(axis=1) == test_set.labels[:500]).mean() >= 0.96
 
 
-@pytest.mark.parametrize("digit", WRITTEN)
-def test_a_bundled_model_reads_forms_of_digits_that_mnist_hardly_has(digit, reader):
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.strokes.__name__.strip("_"))
+def test_a_bundled_model_reads_forms_of_digits_that_mnist_hardly_has(form, reader):
+    """Others than those of its training, since the seed differs."""
     rng = np.random.default_rng(12345)
-    images = np.array([write(digit, rng) for _ in range(300)])
-    assert (reader.probabilities(images).argmax(axis=1) == digit).mean() >= 0.95
+    for digit in form.shares:
+        images = np.array([write(digit, form, rng) for _ in range(200)])
+        assert (reader.probabilities(images).argmax(axis=1) == digit).mean() >= 0.93, digit

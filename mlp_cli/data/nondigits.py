@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.pen import CANVAS, FINEST, Picture, Points, Strokes, fit, rotation
+from mlp_cli.data.pen import CANVAS, FINEST, UNIT, Picture, Points, Strokes, fit, hershey_glyphs, rotation
 from mlp_cli.images.mnist import SIDE, tight_box
 
 INK = 60  # every picture has a pixel at least this light
@@ -68,13 +68,7 @@ def _letters(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[]
 @functools.cache
 def _glyphs() -> list[Strokes]:
     """The glyphs of all FONTS, which take a third of a second to read."""
-    from HersheyFonts import HersheyFonts  # type: ignore[import-untyped]  # for training only
-
-    glyphs, hershey = [], HersheyFonts()
-    for name, characters in FONTS.items():
-        hershey.load_default_font(name)
-        glyphs += [Strokes(hershey.all_glyphs[character].strokes) for character in characters]
-    return glyphs
+    return [glyph for font, characters in FONTS.items() for glyph in hershey_glyphs(font, characters)]
 
 
 def _is_slim(canvas: Picture, least: float = 0.5) -> bool:
@@ -268,6 +262,49 @@ def _solids(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[],
     return paint
 
 
+def _icons(rng: np.random.Generator, digits: NDArray[np.uint8]) -> Callable[[], Picture]:
+    """Signs and pictograms: a disc, a shield or an outline with a letter or small parts in it, or large parts.
+
+    One part in the middle could be the hole of a 0, or its slash.
+    """
+    glyphs = _glyphs()
+
+    def paint() -> Picture:
+        canvas = np.zeros((CANVAS, CANVAS), np.uint8)
+        ink, reach, size = 255, 26.0, (12, 24)
+        is_badge = rng.random() < 0.6
+        if is_badge:
+            corners = int(rng.choice([4, 4, 5, 6, 8, 24, 24, 24, 24]))
+            angles = np.pi / 2 + (np.arange(corners) + 0.5) / corners * 2 * np.pi
+            outline = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(38, 52) * rng.uniform(0.75, 1, 2)
+            shape = np.rint((outline + CANVAS / 2) * 16).astype(np.int32)
+            if rng.random() < 0.5:
+                cv2.fillPoly(canvas, [shape], 255, cv2.LINE_AA, 4)
+                ink = 0
+            else:
+                cv2.polylines(canvas, [shape], True, 255, int(_fine(rng) * UNIT), cv2.LINE_AA, 4)
+            reach, size = 18.0, (4, 10)
+        if is_badge and rng.random() < 0.35:
+            small = cv2.resize(
+                glyphs[rng.integers(len(glyphs))].written(rng, pen=_fine(rng) * 1.5), None, fx=0.5, fy=0.5
+            )
+            part = canvas[CANVAS // 4 : CANVAS // 4 + len(small), CANVAS // 4 : CANVAS // 4 + len(small)]
+            part[:] = np.where(small > 127, ink, part)
+            return canvas
+        is_even = rng.random() < 0.6  # left and right alike
+        for _ in range(rng.integers(2 if is_even else 3, 6)):
+            corners, radius = int(rng.choice([3, 3, 4, 4, 24])), rng.uniform(*size, 2)
+            angles = rng.uniform(0, np.pi) + np.arange(corners) / corners * 2 * np.pi
+            outline = np.stack([np.cos(angles), np.sin(angles)], 1) * radius * (1, rng.uniform(0.3, 1))
+            middle = reach * rng.uniform(0.4, 1.2) * rotation(rng.uniform(0, 2 * np.pi))[0]
+            for sign in (1, -1) if is_even else (1,):
+                shape = np.rint(((outline + middle) * [sign, 1] + CANVAS / 2) * 16).astype(np.int32)
+                cv2.fillPoly(canvas, [shape], ink, cv2.LINE_AA, 4)
+        return paint() if _is_slim(canvas) else canvas
+
+    return paint
+
+
 def _body(rng: np.random.Generator) -> list[Points]:
     """The outlines of the parts of a body, such as a bottle, a coat, trousers or a boot: a trunk, broader than any
     stroke, which may end in two legs, and may have two sleeves or a toe."""
@@ -342,11 +379,12 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(_letters, 0.44),
+    Kind(_letters, 0.40),
     Kind(_scribbles, 0.06),
     Kind(_marks, 0.07),
     Kind(_doodles, 0.06),
-    Kind(_pieces, 0.11),
-    Kind(_solids, 0.22),
-    Kind(_textures, 0.04),
+    Kind(_pieces, 0.10),
+    Kind(_solids, 0.18),
+    Kind(_icons, 0.12),
+    Kind(_textures, 0.03),
 )

@@ -66,3 +66,12 @@ def fit(picture: Picture) -> NDArray[np.uint8]:
     """The ink of a picture, cropped and brought into MNIST's form: (28, 28)."""
     left, top, right, bottom = tight_box(picture > FAINT)
     return normalise(picture[top:bottom, left:right].astype(np.float64))
+
+
+def hershey_glyphs(font: str, characters: str) -> list[Strokes]:
+    """The glyphs of one of Hershey's fonts that are stored under `characters`."""
+    from HersheyFonts import HersheyFonts  # type: ignore[import-untyped]  # for training only
+
+    hershey = HersheyFonts()
+    hershey.load_default_font(font)
+    return [Strokes(hershey.all_glyphs[character].strokes) for character in characters]

@@ -2,21 +2,18 @@
 
 MNIST was written with two kinds of pen; people take hairlines, felt pens and brushes. So each image has a second form,
 with its strokes re-drawn at another width, which also gives it the clean edges of a drawing instead of the grey ones of
-a scan. Some forms of digits that MNIST hardly has are drawn from scratch: a 1 with a long flag or a foot, a crossed 7,
-a 0 with a slash, a 4 of straight lines.
+a scan. A few are not redrawn but written in a form that MNIST hardly has.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.pen import Points, Strokes, fit
+from mlp_cli.data.forms import FORMS, write
 from mlp_cli.images.mnist import SIDE, normalise, tight_box
 
 UNIT = 3  # pixels here to one of the image
 FINEST, BROADEST = 1.5, 5.5  # in pixels of an image; half of MNIST's strokes are below 2.5, nine of ten from 1.6 to 4.2
-PENS = 1.4, 4.2  # for what is drawn from scratch, in twentieths of the picture; broader ones would fill the loop of a 0
-WRITTEN = {0: 0.05, 1: 0.3, 4: 0.05, 7: 0.15}  # share of a digit's second forms that are drawn from scratch
 
 
 def second_forms(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -25,10 +22,14 @@ def second_forms(images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.r
     Widths of strokes lie between FINEST and BROADEST, fine ones more often.
     """
     widths = FINEST * (BROADEST / FINEST) ** rng.random(len(images))
-    is_written = rng.random(len(images)) < np.array([WRITTEN.get(digit, 0) for digit in range(10)])[labels]
+    shares = np.array([[form.shares.get(digit, 0) for form in FORMS] for digit in range(10)])
+    chosen = (rng.random((len(images), 1)) >= shares.cumsum(axis=1)[labels]).sum(axis=1)  # beyond FORMS: redrawn
     forms = np.empty((len(images), SIDE, SIDE), np.uint8)
     for i, image in enumerate(images.reshape(-1, SIDE, SIDE)):
-        forms[i] = write(int(labels[i]), rng) if is_written[i] else redraw(image, float(widths[i]))
+        if chosen[i] < len(FORMS):
+            forms[i] = write(int(labels[i]), FORMS[chosen[i]], rng)
+        else:
+            forms[i] = redraw(image, float(widths[i]))
     return forms.reshape(images.shape)
 
 
@@ -56,40 +57,3 @@ def redraw(image: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
         levels = np.clip(inside + more, ridge, 1)
     left, top, right, bottom = tight_box(levels > 0)
     return normalise(levels[top:bottom, left:right])
-
-
-def write(digit: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A 0, 1, 4 or 7 in a form that MNIST hardly has: (28, 28). The box of the digit is 2 units high."""
-    r = rng.uniform(-0.1, 0.1, 8)
-    match digit:
-        case 0:  # an oval with a slash
-            angles = np.linspace(0, 2 * np.pi, 30)
-            oval = np.stack([(0.6 + r[0]) * np.sin(angles), -np.cos(angles)], axis=1)
-            reach = rng.uniform(0.5, 1.2)
-            lines = [oval, _line(-0.6 * reach, reach + r[1], 0.6 * reach, -reach + r[2])]
-        case 1:  # a stem with a flag, a foot or both
-            flag, drop = rng.uniform(0.25, 0.85), rng.uniform(0.2, 0.85)
-            foot = rng.uniform(0.3, 0.6) if rng.random() < 0.4 else 0
-            lines = [_line(-flag, drop - 1, 0, -1, r[0], 1)]
-            lines += [_line(-foot + r[1], 1, foot + r[2], 1 + r[3] / 2)] if foot else []
-        case 4:  # a corner and a stem, the corner open or closed
-            x = rng.uniform(0.1, 0.5)
-            top = x if rng.random() < 0.5 else -0.3 + r[1]
-            lines = [
-                _line(top, -1, -0.6 + r[2], 0.3 + r[3], 0.8, 0.3 + r[4]),
-                _line(x, -1 + 3 * abs(r[5]), x + r[6], 1),
-            ]
-        case 7:  # a roof, a stem and a bar across it
-            foot, across = rng.uniform(-0.5, 0.1), rng.uniform(-0.2, 0.3)
-            middle = 0.6 + (foot - 0.6) * (1 + across) / 2
-            lines = [_line(-0.6 + r[0], -1 + r[1], 0.6, -1, foot, 1)]
-            lines += [_line(middle - 0.4 + r[2], across + r[3], middle + 0.4 + r[4], across + r[5])]
-            lines += [_line(-0.6 + r[0], -1 + r[1], -0.6 + r[6], -0.75)] if rng.random() < 0.3 else []
-        case _:
-            raise ValueError(f"there is no variant of {digit}")
-    return fit(Strokes(lines).written(rng, pen=float(rng.uniform(*PENS))))
-
-
-def _line(*coordinates: float) -> Points:
-    """A line through points x, y, x, y, …, y downwards."""
-    return np.array(coordinates, np.float64).reshape(-1, 2)

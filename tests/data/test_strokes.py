@@ -1,11 +1,13 @@
-"""Second forms of training images: the same digits, with strokes of another width or redrawn from scratch."""
+"""Second forms of training images: the same digits, with strokes of another width or in another form."""
 
 import cv2
 import numpy as np
 import pytest
 
+from mlp_cli.data import strokes
 from mlp_cli.data.datasets import load_dataset
-from mlp_cli.data.strokes import redraw, second_forms, write
+from mlp_cli.data.forms import Form
+from mlp_cli.data.strokes import redraw, second_forms
 from mlp_cli.images.mnist import is_mnist_like
 from mlp_cli.model.answers import log_probabilities
 from mlp_cli.model.checkpoint import load_checkpoint
@@ -65,9 +67,15 @@ def test_redrawn_images_are_like_mnist_and_of_the_same_digit(dataset):
         assert (read(redrawn) == labels).mean() > 0.96, width
 
 
-def test_only_digits_with_other_forms_are_written():
-    with pytest.raises(ValueError, match="no variant of 3"):
-        write(3, np.random.default_rng(0))
+def test_as_many_are_written_as_their_shares_say(monkeypatch):
+    first, second = Form(None, 0, {3: 0.5, 4: 0.2}), Form(None, 0, {4: 0.6})
+    monkeypatch.setattr(strokes, "FORMS", (first, second))
+    monkeypatch.setattr(strokes, "redraw", lambda image, width: image)
+    monkeypatch.setattr(strokes, "write", lambda digit, form, rng: 10 * digit + (1 if form is first else 2))
+    labels = np.repeat([3, 4, 5], 2_000)
+    forms = second_forms(np.zeros((len(labels), 784), np.uint8), labels, np.random.default_rng(0))[:, 0]
+    shares = {int(value): count / 2_000 for value, count in zip(*np.unique(forms, return_counts=True), strict=True)}
+    assert shares == pytest.approx({0: 0.5 + 0.2 + 1, 31: 0.5, 41: 0.2, 42: 0.6}, abs=0.05)
 
 
 def test_second_forms_follow_the_seed_and_keep_the_order(dataset):
