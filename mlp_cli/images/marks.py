@@ -23,6 +23,7 @@ FRAME_COVER = 0.85
 RING_SIDE, RING_HOLDS, RING_COVER = 0.1, 0.4, 0.85
 # An underline is at least so many digits high long, and the lowest ink along so much of itself.
 UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
+TICK = 0.75  # height of the ticks on a printed line, in digits, at most
 FLAT = 0.25  # height to width of an underline or a dash, at most
 MOST_FRAMES = 30  # and underlines that are looked for
 
@@ -253,16 +254,23 @@ def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float,
 
 def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     """The marks on a page with rows of digits of this height, without the lines that are drawn under several of them,
-    and how many there were. The digits may stand on their line, or go down through it."""
+    and how many there were. The digits may stand on their line, or go down through it. A printed line may
+    have ticks at its ends and between the digits: they are as thin as the line, lower than a 1, and go with it."""
     mask, count = marks.labels > 0, 0
     widest = np.argsort(-marks.size[:, 0], kind="stable")[:MOST_FRAMES]
     for i in widest[marks.size[widest, 0] >= UNDERLINE * height]:
         left, top, right, bottom = marks.box[i]
-        line, thickness, cover, _ = _upper_wall((marks.labels[top:bottom, left:right] == i + 1)[::-1])
+        piece = marks.labels[top:bottom, left:right] == i + 1
+        line, thickness, cover, _ = _upper_wall(piece[::-1])
         above = (marks.box[:, 0] < right) & (marks.box[:, 2] > left) & (marks.box[:, 1] < bottom - height / 2)
         above &= marks.box[:, 3] > bottom - 2 * height
         if cover >= UNDERLINE_COVER and thickness <= height / 4 and above.any():
             mask[top:bottom, left:right] &= ~line[::-1]
+            rest = Marks.of(piece & ~line[::-1])
+            (width, tall), thin = rest.size.T, 2 * thickness
+            ticks = (width <= thin) & (thin < tall) & (tall <= TICK * height)
+            if (rest.box[ticks, 0] <= thin).any() and (rest.box[ticks, 2] >= right - left - thin).any():
+                mask[top:bottom, left:right] &= ~rest.pixels(ticks)
             count += 1
     return Marks.of(mask) if count else marks, count
 

@@ -284,6 +284,30 @@ def test_an_underline_goes_whether_the_digits_touch_it_or_not():
 
 
 @pytest.mark.parametrize(
+    ("height", "width", "at", "goes"),
+    [
+        (60, 10, (20, 100, 180, 260), True),
+        (110, 10, (20, 100, 180, 260), False),
+        (60, 20, (20, 100, 180, 260), False),
+        (60, 10, (100, 180, 260), False),
+    ],
+    ids=[
+        "thin and lower than the digits",
+        "as tall as the digits: a 1",
+        "thicker than the line",
+        "at one of its ends: a small 1",
+    ],
+)
+def test_ticks_on_a_line_go_with_it(height, width, at, goes):
+    digits = ring((40, 90, 80, 196), 8) | ring((120, 90, 160, 196), 8) | ring((200, 90, 240, 196), 8)
+    ticks = drawn(*[(x, 206 - height, x, 206) for x in at], width=width)
+    line = drawn((20, 206, 260, 206), width=6)
+    marks, count = without_underlines(Marks.of(digits | line | ticks), 110)
+    assert count == 1
+    assert len(marks) == (3 if goes else 3 + len(at))
+
+
+@pytest.mark.parametrize(
     ("line", "why"),
     [
         ((60, 206, 240, 206, 6), "short: 180 of 220 pixels"),

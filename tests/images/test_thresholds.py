@@ -158,6 +158,18 @@ PLANTED = [
         {"line": (20, 206, 275, 236, 6), "why": "slanted"},
     ),
     (
+        "marks.TICK",
+        0.5,
+        "test_marks.test_ticks_on_a_line_go_with_it",
+        {"height": 60, "width": 10, "at": (20, 100, 180, 260), "goes": True},
+    ),
+    (
+        "marks.TICK",
+        2,
+        "test_marks.test_ticks_on_a_line_go_with_it",
+        {"height": 110, "width": 10, "at": (20, 100, 180, 260), "goes": False},
+    ),
+    (
         "marks.UNDERLINE",
         0.5,
         "test_marks.test_what_is_no_underline_stays",
