@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 48  # of the thumbnail that light and colour are looked at on
+SIDE, POLARITY_SIDE = 48, 28  # of the thumbnails that light and colour, and polarity, are looked at on
 FINE = 6  # times as long as its thumbnail, at least, is a page that has been halved, which takes hardly any time
 WINDOWS = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the page; no stroke is wider than the last
 PLATEAU, FOUND = 1.1, 0.33  # of the ink that a narrower window finds, at most, and that the widest does, at least
@@ -95,7 +95,7 @@ def _plain_paper(levels: NDArray[np.uint8]) -> np.uint8 | None:
 def is_dark_ink(levels: NDArray[np.uint8], plain: np.uint8 | None = None) -> bool:
     """Whether the ink is darker than the paper: ink is the smaller part of a page, so that grey levels are skewed
     towards it; and so is, where the light is uneven, their difference from the median around."""
-    small = thumbnail(levels, SIDE)
+    small = thumbnail(levels, POLARITY_SIDE)
     if plain is not None:
         return bool(((small.astype(np.float64) - plain) ** 3).sum() < 0)
     around = cv2.medianBlur(small, _window(small.shape, WINDOWS[-1])).astype(np.float64)

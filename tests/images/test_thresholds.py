@@ -52,6 +52,7 @@ PLANTED = [
         {"light": "leaning", "ink": 0.2, "thickness": 3},
     ),
     ("ink.PLATEAU", 2, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    ("ink.POLARITY_SIDE", 2, "test_digits.test_a_page_of_faint_noise_is_blank", {}),
     ("ink.SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
     ("ink.SIDE", 2, "test_ink.test_the_grain_of_paper_is_not_taken_for_faint_ink", {}),
     (
