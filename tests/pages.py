@@ -98,12 +98,13 @@ def on_desk(sheet, rng, desk=90, share=0.7, tilt=0.0, lean=0.04, noise=3.0):
     return np.uint8(np.clip(photo + rng.normal(0, noise, photo.shape), 0, 255))
 
 
-def squared(sheet, rng, cell=28, level=40):
-    """A sheet with lines both ways every `cell` pixels, darker by `level`, a little askew; the ink lies above them."""
+def squared(sheet, rng, cell=28, level=40, pen=2, slope=None):
+    """A sheet with lines both ways every `cell` pixels, darker by `level`, a little askew or with this slope; the ink
+    lies above them."""
     height, width = sheet.shape
     y, x = np.mgrid[:height, :width] + rng.uniform(0, cell)
-    slope = rng.uniform(-0.02, 0.02)
-    lines = ((x + slope * y) % cell < 2) | ((y - slope * x) % cell < 2)
+    slope = rng.uniform(-0.02, 0.02) if slope is None else slope
+    lines = ((x + slope * y) % cell < pen) | ((y - slope * x) % cell < pen)
     return np.where(lines, np.minimum(sheet, np.maximum(sheet.astype(int) - level, 60)), sheet).astype(np.uint8)
 
 
@@ -274,6 +275,7 @@ PHENOMENA = {
     "part of a desk": part_of_a_desk,
     "negative card on a desk": lambda image, rng: any_desk(image, rng, page(image, rng, negative=True)),
     "squared paper": lambda image, rng: squared(page(image, rng), rng),
+    "tilted squared paper": lambda image, rng: squared(page(image, rng), rng, 28, 100, 3, rng.choice([-0.08, 0.08])),
     "squared paper on a desk": lambda image, rng: any_desk(image, rng, squared(page(image, rng), rng)),
     "pixel grid": pixel_grid,
     "glare": lambda image, rng: glare(page(image, rng), rng),

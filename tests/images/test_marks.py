@@ -97,14 +97,18 @@ def test_squared_paper_goes_in_both_directions():
     assert (rest & digit).sum() > 0.8 * digit.sum()
 
 
-def test_lines_of_tilted_squared_paper_are_erased_around_its_corners_too():
-    y, x = np.mgrid[:SIDE, :SIDE]
-    grid = ((y + 0.02 * x + 5) % 20 < 2) | ((x - 0.02 * y + 5) % 20 < 2)
+@pytest.mark.parametrize("slope", [0.02, 0.06, 0.09])
+@pytest.mark.parametrize("narrowing", [0, 0.04])
+def test_lines_of_tilted_squared_paper_are_erased_around_its_corners_too(slope, narrowing):
+    """Tilted by up to 5°, and if the lines converge because the camera leans."""
+    y, x = np.mgrid[-150:150, -150:150]
+    down, across = (slope + narrowing * y / SIDE) * x, (slope + narrowing * x / SIDE) * y
     digit = drawn([(150, 100), (150, 200)], width=12)
-    rest, _ = without_ruling(digit | grid)
+    rest, _ = without_ruling(digit | ((y + down + 5) % 20 < 2) | ((x - across + 5) % 20 < 2))
     pieces = Marks.of(rest)
-    assert len(pieces) == 1
-    assert not pieces.at_border().any()
+    large = pieces.side >= 9  # nothing but specks stays in the corners
+    assert large.sum() == 1
+    assert not pieces.at_border()[large].any()
 
 
 def test_a_ruled_line_goes_even_if_a_digit_is_written_near_its_end():
@@ -245,7 +249,7 @@ def test_a_choice_of_pieces_keeps_their_properties():
 
 
 def test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased():
-    """Gaps as wide as twice the line is thick, 2 pixels here, are bridged, and wider ones are not."""
+    """Three quarters of it are there; of what is no line, half."""
     ink = np.zeros((200, 200), bool)
     ink[40:170, 95:105] = True  # a 1
     faint = ink.copy()
@@ -363,11 +367,11 @@ def test_the_stem_of_a_digit_that_nearly_fills_its_frame_is_not_a_wall():
     [
         ((0, 150, SIDE, 150), 5, 1),
         ((0, 150, SIDE, 150), 10, 0),
-        ((0, 144, SIDE, 156), 2, 1),
+        ((0, 138, SIDE, 162), 2, 1),
         ((2, 150, 297, 150), 3, 1),
-        ((5, 150, 294, 150), 3, 0),
+        ((4, 150, 295, 150), 3, 0),
     ],
-    ids=["as thin as 2% of the page", "as thick as 3%", "as steep as 4%", "1% from the border", "2% from it"],
+    ids=["as thin as 2% of the page", "as thick as 3%", "as steep as 8%", "0.7% from the border", "1.3% from it"],
 )
 def test_a_ruled_line_is_thin_and_nearly_level_and_goes_nearly_to_the_border(line, width, number):
     rest, count = without_ruling(drawn(line, width=width) | ring((100, 30, 160, 120), 20))

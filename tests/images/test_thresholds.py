@@ -84,7 +84,7 @@ PLANTED = [
         "marks.END",
         2,
         "test_marks.test_a_ruled_line_is_thin_and_nearly_level_and_goes_nearly_to_the_border",
-        {"line": (5, 150, 294, 150), "width": 3, "number": 0},
+        {"line": (4, 150, 295, 150), "width": 3, "number": 0},
     ),
     ("marks.FLAT", 0.5, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
     ("marks.FLAT", 2, "test_digits.test_an_underline_is_not_part_of_a_digit", {}),
@@ -114,8 +114,8 @@ PLANTED = [
         "test_marks.test_a_frame_has_a_least_size_and_no_thick_walls",
         {"side": 260, "width": 36, "is_frame": False},
     ),
-    ("marks.LINE_END", 0.5, "test_marks.test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased", {}),
-    ("marks.LINE_END", 2, "test_marks.test_a_ruled_line_goes_even_if_a_digit_is_written_near_its_end", {}),
+    ("marks.LINE_COVER", 0.5, "test_marks.test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased", {}),
+    ("marks.LINE_COVER", 2, "test_marks.test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased", {}),
     (
         "marks.LINE_THICKNESS",
         0.5,
@@ -150,7 +150,7 @@ PLANTED = [
         "marks.SLOPE",
         0.5,
         "test_marks.test_a_ruled_line_is_thin_and_nearly_level_and_goes_nearly_to_the_border",
-        {"line": (0, 144, 300, 156), "width": 2, "number": 1},
+        {"line": (0, 138, 300, 162), "width": 2, "number": 1},
     ),
     (
         "marks.SLOPE",

@@ -81,6 +81,11 @@ PHENOMENA = {
     "rows that climb": (lambda pages: pages.changed(lambda sheet, rng: turned(sheet, rng.uniform(8, 14))), 6, 2),
     "squared paper": (lambda pages: pages.changed(lambda sheet, rng: squared(sheet, rng, 48, 100)), 8, 1),
     "narrow squared paper": (lambda pages: pages.changed(lambda sheet, rng: squared(sheet, rng, 28, 100)), 8, 1),
+    "tilted squared paper": (
+        lambda pages: pages.changed(lambda sheet, rng: squared(sheet, rng, 28, 100, 2, rng.choice([-0.08, 0.08]))),
+        9,
+        0,
+    ),
     "a frame": (lambda pages: pages.drawn(rows=2, frame=True), 8, 2),
     "print that shows through": (lambda pages: pages.changed(show_through), 9, 1),
     "touching digits": (Pages.touching, 7, 3),
