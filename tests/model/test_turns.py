@@ -88,7 +88,7 @@ def form():
     from mlp_cli.data.datasets import load_dataset
 
     dataset = load_dataset("train")
-    chosen = [int(np.flatnonzero(dataset.labels == n)[0]) for n in (7, 3, 5, 2, 4, 7, 2, 3, 5, 4)]
+    chosen = [int(np.flatnonzero(dataset.labels == n)[0]) for n in (7, 3, 4, 7, 2, 4, 7, 3, 4, 7)]
     images = dataset.images.reshape(-1, 28, 28)[chosen]
     return line([digit(image) for image in images], np.random.default_rng(0), gap=(3, 5))[::2, ::2]
 
@@ -102,7 +102,7 @@ def test_boxes_of_a_turned_page_are_in_the_picture_as_it_is(form, quarters, said
     height, width = form.shape
     picture = np.ascontiguousarray(np.rot90(form, quarters))
     (found,) = reader.read_rows(picture)
-    assert [answer.digit for answer in found] == [answer.digit for answer in upright] == [7, 3, 5, 2, 4, 7, 2, 3, 5, 4]
+    assert [answer.digit for answer in found] == [answer.digit for answer in upright] == [7, 3, 4, 7, 2, 4, 7, 3, 4, 7]
     for one, other in zip(found, upright, strict=True):
         assert one.actions[0] == said
         left, top, right, bottom = other.box
