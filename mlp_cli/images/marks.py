@@ -19,9 +19,9 @@ SAMPLED = 128  # columns of a page that lines are looked for in
 FRAME_SIDE = 0.2
 FRAME_THICKNESS = 0.12
 FRAME_COVER = 0.85
-# A ring is at least this share of the page, holds a mark of at least this share of its own side, and is seen in at
-# least this share of the directions from there.
-RING_SIDE, RING_HOLDS, RING_COVER = 0.1, 0.4, 0.85
+# A ring is at least this share of the page, holds at least this share of its own side, in marks of at least this share,
+# and is seen in at least this share of the directions from there.
+RING_SIDE, RING_HOLDS, RING_PART, RING_COVER = 0.1, 0.4, 0.2, 0.85
 # An underline is at least so many digits high long, and the lowest ink along so much of itself.
 UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
 TICK = 0.75  # height of the ticks on a printed line, in digits, at most
@@ -89,17 +89,19 @@ class Marks:
         return np.asarray(self.size[:, 1] <= FLAT * self.size[:, 0])
 
     def rings(self) -> NDArray[np.bool_]:
-        """Which pieces surround others: seen from its middle, such a piece is in every direction."""
+        """Which pieces surround others: seen from the middle of these, such a piece is in every direction."""
         rings = np.zeros(len(self), bool)
-        middle = (self.box[:, :2] + self.box[:, 2:]) / 2
         large = self.side >= RING_SIDE * min(self.labels.shape)
         for i in np.argsort(-self.side)[: min(MOST_FRAMES, int(large.sum()))]:
             left, top, right, bottom = self.box[i]
             within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
-            within &= (self.side >= RING_HOLDS * self.side[i]) & ~rings
-            if within.any():
+            within &= (self.side >= RING_PART * self.side[i]) & ~rings
+            if not within.any():
+                continue
+            content = around(self.box[within])
+            if max(content[2:] - content[:2]) >= RING_HOLDS * self.side[i]:
                 y, x = np.nonzero(self.labels[top:bottom, left:right] == i + 1)
-                centre = middle[np.flatnonzero(within)[self.side[within].argmax()]]
+                centre = (content[:2] + content[2:]) / 2
                 angle = np.arctan2(y + top - centre[1], x + left - centre[0])
                 seen = np.bincount(np.int_((angle + np.pi) / (2 * np.pi) * 35.999), minlength=36) > 0
                 rings[i] = seen.mean() >= RING_COVER
@@ -161,21 +163,21 @@ def _crossing(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
         on = np.bincount(rows - shift[columns] + room, minlength=len(middle))
         is_line = (length > 0) & (on >= least * length)
         tried.append(np.stack([middle - drift, middle + drift, 2 * on - length], axis=1)[is_line])
-    left = np.concatenate(tried)
-    while len(left):
-        best = left[:, 2].argmax()
-        apart = left[:, :2] - left[best, :2]
-        y = np.rint(left[best, 0] + (left[best, 1] - left[best, 0]) * x / width).astype(int)
+    likely = np.concatenate(tried)
+    while len(likely):
+        best = likely[:, 2].argmax()
+        apart = likely[:, :2] - likely[best, :2]
+        y = np.rint(likely[best, 0] + (likely[best, 1] - likely[best, 0]) * x / width).astype(int)
         is_inside = (y >= 0) & (y < height)
         through = np.where(is_inside, ink[y.clip(0, height - 1), np.arange(len(x))], 0)
         thickness = int(np.sort(through[through > 0])[(through > 0).sum() // 4]) if through.any() else 0
         same = (apart.prod(axis=1) <= 0) | (np.abs(apart).min(axis=1) <= thickness + 2)
-        ends = np.rint(left[same & (left[:, 2] == left[best, 2]), :2].mean(axis=0)).astype(int).tolist()
+        ends = np.rint(likely[same & (likely[:, 2] == likely[best, 2]), :2].mean(axis=0)).astype(int).tolist()
         reached = (through > 0) | (y < thickness) | (y >= height - thickness)  # beyond a corner anything may be
         if 0 < thickness <= LINE_THICKNESS * max(mask.shape) and reached[:end].any() and reached[-end:].any():
             cv2.line(lines, (0, ends[0]), (width, ends[1]), 1, 2 * thickness + 1)
             count, thickest = count + 1, max(thickest, thickness)
-        left = left[~same]
+        likely = likely[~same]
     return (lines > 0) & _thin(mask, 2 * thickest), count
 
 

@@ -232,6 +232,13 @@ def test_a_ring_around_a_mark_is_told_from_a_digit_with_something_in_it():
     assert not Marks.of(ring((40, 20, 260, 280)) | small).rings().any()
 
 
+@pytest.mark.parametrize(("side", "is_ring"), [(90, True), (30, False)])
+def test_a_ring_may_hold_several_digits_but_two_specks_are_in_a_zero(side, is_ring):
+    two = [ring((x - side // 2, 150 - side // 2, x + side // 2, 150 + side // 2), 6) for x in (95, 205)]
+    rings = Marks.of(ring((20, 20, 280, 280)) | two[0] | two[1]).rings()
+    assert sorted(rings) == [False, False, is_ring]
+
+
 def test_a_ring_may_be_open_but_not_as_wide_as_a_c():
     digit = ring((110, 90, 190, 210))
     for gap, is_ring in [(20, True), (200, False)]:  # of 260 pixels, seen from 110 away

@@ -130,6 +130,18 @@ PLANTED = [
     ),
     ("marks.MOST_FRAMES", 0.5, "test_marks.test_the_search_for_nested_frames_is_limited", {}),
     ("marks.MOST_FRAMES", 2, "test_marks.test_the_search_for_nested_frames_is_limited", {}),
+    (
+        "marks.RING_PART",
+        0.5,
+        "test_marks.test_a_ring_may_hold_several_digits_but_two_specks_are_in_a_zero",
+        {"side": 30, "is_ring": False},
+    ),
+    (
+        "marks.RING_PART",
+        2,
+        "test_marks.test_a_ring_may_hold_several_digits_but_two_specks_are_in_a_zero",
+        {"side": 90, "is_ring": True},
+    ),
     ("marks.RING_COVER", 0.5, "test_marks.test_a_ring_may_be_open_but_not_as_wide_as_a_c", {}),
     ("marks.RING_COVER", 2, "test_marks.test_a_ring_may_be_open_but_not_as_wide_as_a_c", {}),
     ("marks.RING_HOLDS", 0.5, "test_marks.test_a_ring_around_a_mark_is_told_from_a_digit_with_something_in_it", {}),
