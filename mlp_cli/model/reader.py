@@ -27,7 +27,6 @@ Picture: TypeAlias = Union[str, "os.PathLike[str]", bytes, "Image.Image", NDArra
 
 # A page of print or specks is refused as a whole: more marks than these, and than this share of all, are not digits.
 MOST_REFUSED, SHARE_REFUSED = 40, 0.25
-KEPT = 30_000_000  # bytes of freed memory that glibc is taught to keep; above 32 MB it does not learn
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,6 @@ class Reader:
         self.threshold = checkpoint.metadata.threshold if threshold is None else threshold
         self.inverted = inverted
         self.classes = checkpoint.metadata.classes
-        np.empty(KEPT, np.uint8)  # freed at once, and later pages then reuse memory: a third of the time of a photo
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.checkpoint.network.sizes))
