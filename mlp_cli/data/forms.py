@@ -12,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.pen import Points, Strokes, fit, hershey_glyphs
-
-FINEST = 1.4  # pen, in twentieths of the picture
+from mlp_cli.data.pen import FINEST, Points, Strokes, fit, hershey_glyphs
 
 # The lines of a digit between the corners and ends of the middle bar of a display: a b above, c d, e f below.
 CORNERS = {"a": (-1, -1), "b": (1, -1), "c": (-1, 0), "d": (1, 0), "e": (-1, 1), "f": (1, 1)}

@@ -183,7 +183,8 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
 def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> Sheet:
     """The sheet with these corners: seen from above; or, if it is round or a part of it is not on the picture, as it
     is, and paper put where the surroundings are."""
-    if is_open or len(corners) > 4:
+    as_it_is = is_open or len(corners) != 4
+    if as_it_is:
         turn = _turn(corners, page.levels.shape)
         left, top, width, height = cv2.boundingRect((corners @ turn).astype(np.float32))
         matrix = np.eye(3)
@@ -204,7 +205,7 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
         matrix = cv2.getPerspectiveTransform(plan, corners.astype(np.float32))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = cv2.warpPerspective(page.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    if not is_open and len(corners) == 4:
+    if not as_it_is:
         return Sheet(grey(pixels), pixels, page.to_picture @ matrix)
     inside = _inside(pixels.shape, corners @ turn - (left, top))
     pixels = _with_paper_around(pixels, inside)
