@@ -149,11 +149,20 @@ def test_fragments_are_near_and_large_enough():
     assert box(22, 8) == 112
 
 
-def test_the_digit_is_the_one_in_the_middle_rather_than_a_larger_one_at_the_border():
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((145, 110, 157, 190), (0, 15, 14, 285)),
+        ((40, 10, 52, 130), (144, 125, 156, 175)),
+        ((0, 70, 14, 230), (170, 130, 182, 170)),
+    ],
+    ids=["a stripe along the border", "a speck in the middle", "a speck, and a digit at the border"],
+)
+def test_the_digit_is_large_and_near_the_middle(one, other):
     page = np.full((300, 300), 240, np.uint8)
-    page[110:190, 145:157] = 20
-    page[0:120, 0:14] = 20  # at the border
-    assert prepare(Page(page)).box == (145, 110, 157, 190)
+    for left, top, right, bottom in (one, other):
+        page[top:bottom, left:right] = 20
+    assert prepare(Page(page)).box == one
 
 
 def test_what_is_thicker_than_the_digit_is_no_fragment_of_it():
@@ -199,12 +208,12 @@ def test_a_thing_that_fills_a_small_picture_is_seen_as_a_whole(corners):
     assert ((digit.levels > 0.4) == (page[:, digit.box[0] : digit.box[2]] > 0)).mean() > 0.97
 
 
-@pytest.mark.parametrize(("distance", "bottom"), [(50, 250), (90, 160)])
-def test_a_large_fragment_may_lie_farther_below(distance, bottom):
-    """FAR is 72 pixels of a digit of 120."""
+@pytest.mark.parametrize(("distance", "size", "bottom"), [(50, 40, 250), (90, 40, 160), (50, 24, 160)])
+def test_a_large_fragment_may_lie_farther_below(distance, size, bottom):
+    """FAR is 72 pixels of a digit of 120, and what is shorter than 36 is not large."""
     page = np.full((340, 220), 240, np.uint8)
     page[40:160, 100:112] = 20
-    page[160 + distance : 200 + distance, 100:112] = 20
+    page[160 + distance : 160 + distance + size, 100:112] = 20
     assert prepare(Page(page)).box[3] == bottom
 
 
@@ -234,4 +243,14 @@ def test_a_broken_digit_has_a_limited_number_of_pieces(crumbs, is_digit):
         top, left = 20 + i % 8 * 40, 140 + i // 8 * 40
         page[top : top + 32, left : left + 20] = 20
     with contextlib.nullcontext() if is_digit else pytest.raises(ImageError):
+        prepare(Page(page))
+
+
+@pytest.mark.parametrize(("number", "advice"), [(40, "40 possible digits found; use --split"), (90, "no single digit")])
+def test_splitting_is_advised_for_as_many_marks_as_people_write(number, advice):
+    page = np.full((300, 900), 240, np.uint8)
+    for i in range(number):
+        x, y = 20 + i % 40 * 22, 20 + i // 40 * 100
+        page[y : y + 60, x : x + 6] = 20
+    with pytest.raises(ImageError, match=advice):
         prepare(Page(page))

@@ -409,3 +409,34 @@ def test_a_ring_around_a_mark_is_a_tenth_of_the_page(side, is_ring):
     circle = ring((100, 100, 100 + side, 100 + side), 2)
     dot = drawn((100 + side // 2, 100 + side // 4, 100 + side // 2, 100 + 3 * side // 4), width=3)
     assert Marks.of(circle | dot).rings().any() == is_ring
+
+
+@pytest.mark.parametrize(("x", "stays"), [(36, False), (55, True)])
+def test_what_is_within_a_tenth_of_a_cell_of_its_wall_is_a_remain_of_it(x, stays):
+    """A stroke, 6 and 13% of the frame from the wall: a double line, and a 1."""
+    digit = ring((110, 80, 190, 220), 8)
+    rest, frames = erased(frame(20, 20, 280, 280) | digit | drawn((x, 100, x, 200), width=8))
+    assert len(frames) == 1
+    assert len(Marks.of(rest)) == 1 + stays
+
+
+@pytest.mark.parametrize(("side", "stays"), [(18, False), (36, True)])
+def test_what_is_shorter_than_a_tenth_of_a_cell_is_a_speck_in_it(side, stays):
+    speck = np.zeros((SIDE, SIDE), bool)
+    speck[150 : 150 + side, 200 : 200 + side] = True
+    rest, _ = erased(frame(20, 20, 280, 280) | ring((60, 80, 120, 220), 8) | speck)
+    assert len(Marks.of(rest)) == 1 + stays
+
+
+@pytest.mark.parametrize(("length", "is_frame"), [(24, False), (45, True)])
+def test_what_a_frame_holds_is_longer_than_the_stroke_in_a_rectangular_zero(length, is_frame):
+    """17 and 32% of a frame of 140 pixels."""
+    stroke = drawn((150, 155 - length // 2, 150, 155 + length // 2), width=8)
+    assert len(erased(frame(80, 50, 220, 260, 8) | stroke)[1]) == is_frame
+
+
+@pytest.mark.parametrize(("width", "number"), [(20, 1), (34, 0)])
+def test_an_underline_is_not_thicker_than_a_quarter_of_a_digit(width, number):
+    digits = ring((40, 90, 80, 200), 8) | ring((120, 90, 160, 200), 8)
+    line = drawn((20, 206 + width // 2, 275, 206 + width // 2), width=width)
+    assert without_underlines(Marks.of(digits | line), 110)[1] == number

@@ -86,6 +86,14 @@ def test_a_digit_on_a_round_thing_is_read_there():
     assert np.abs(np.subtract(digit.box, (165, 100, 235, 200))).max() <= 3
 
 
+@pytest.mark.parametrize(("x", "y", "is_ink"), [(310, 150, True), (318, 150, False), (276, 214, False)])
+def test_what_crosses_the_edge_of_a_round_thing_is_not_ink_on_it(x, y, is_ink):
+    """Its right end is at 330, and of 8 pixels that are cut off there at 322."""
+    picture = button(ink=240)
+    picture[y : y + 9, x : x + 9] = 240
+    assert len(find_marks(Page(picture)).marks) == 1 + is_ink
+
+
 @pytest.mark.parametrize(("dent", "is_sheet"), [(0, True), (40, False)])
 def test_a_round_thing_is_even(dent, is_sheet):
     assert bool(found(button(dent))) == is_sheet
