@@ -13,7 +13,7 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.marks import Marks, around, without_underlines
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, drawn, dropped, find_marks
-from mlp_cli.images.strokes import distances, stroke_width
+from mlp_cli.images.strokes import stroke_width
 
 MOST_DIGITS = 200  # on a page, and at most as many signs
 Levels = NDArray[np.float32]
@@ -99,7 +99,7 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
         raise ImageError("no digits found")
     group = _stacked(marks.box, main, height)  # of each piece its number from 0 on, −1 for none
     is_main = np.append(False, main).take(marks.labels)
-    pen = 4 * (float(distances(np.pad(is_main, 1))[1:-1, 1:-1][is_main].mean()) - 0.5)
+    pen = stroke_width(np.pad(is_main, 1))
     signs = _fragments_and_signs(found, group, allowed & ~main, is_main, height, pen)
     boxes = np.array([around(marks.box[group == g]) for g in range(group.max() + 1)])
     rows = _rows(boxes)

@@ -136,6 +136,18 @@ def test_two_bars_above_each_other_are_one_digit_if_they_are_near(below, seen):
     assert len("".join(rows(page))) == len(seen)
 
 
+@pytest.mark.parametrize(("right", "down", "number"), [(26, 12, 2), (26, 36, 2), (24, 56, 1), (45, 56, 2), (8, 15, 1)])
+def test_strokes_above_each_other_are_one_digit_and_beside_each_other_two(right, down, number):
+    """Two that lean alike, 70 wide and 76 high. The more they stand beside each other, the more of their width must be
+    shared."""
+    page = sheet(400)
+    ring(page, 300)
+    ring(page, 430)
+    for x, y in ((0, 0), (right, down)):
+        cv2.line(page, (60 + x, 150 + y), (120 + x, 84 + y), 40, 8)
+    assert len("".join(rows(page))) == number + 2
+
+
 def test_two_digits_above_each_other_are_two():
     page = sheet(400)
     ring(page, 300)
@@ -159,15 +171,25 @@ def test_the_size_of_a_point_depends_on_the_pen(pen):
         assert with_point(round(pen / 8)) == ["dd"]
 
 
-def test_a_point_under_the_arm_of_a_7_is_a_sign_and_a_broken_foot_is_not():
+# What is drawn under the arm of a 7, by its corners, and how the row is seen.
+UNDER_THE_ARM = {
+    "a point": ((178, 183, 192, 197), "d.d"),
+    "a point that hangs": ((178, 161, 192, 175), "d.d"),
+    "one as high as the middle, which is a part": ((184, 130, 198, 144), "dd"),
+    "a point nearly twice as thick as the pen": ((170, 174, 192, 196), "d.d"),
+    "what is three pens thick, and a part": ((162, 182, 198, 212), "dd"),
+    "a dash of the pen, and a foot": ((168, 184, 192, 196), "dd"),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_THE_ARM)
+def test_a_point_under_the_arm_of_a_7_is_a_sign_and_a_broken_foot_is_not(what):
+    (left, top, right, bottom), seen = UNDER_THE_ARM[what]
     page = sheet()
     cv2.polylines(page, [np.int32([(120, 84), (190, 84), (140, 196)])], False, 40, 12)
     ring(page, 280)
-    seven = page.copy()
-    cv2.circle(page, (185, 190), 7, 40, -1)
-    assert rows(page) == ["d.d"]
-    cv2.line(seven, (130, 216), (180, 216), 40, 10)  # lies across, and is no dot
-    assert rows(seven) == ["dd"]
+    page[top:bottom, left:right] = 40
+    assert rows(page) == [seen]
 
 
 def test_a_break_in_a_stroke_is_not_a_sign():
@@ -302,6 +324,49 @@ def test_what_is_above_a_digit_belongs_to_it_if_it_is_near(gap, top):
     page[84 - gap - 8 : 84 - gap, 110:150] = 40
     ((first, _),) = find_rows(Page(page)).rows
     assert first.box[1] == pytest.approx(top, abs=7)
+
+
+@pytest.mark.parametrize(("left", "right", "is_part"), [(60, 105, False), (70, 120, True)])
+def test_what_is_above_a_digit_belongs_to_it_if_half_of_it_is_there(left, right, is_part):
+    """36 and 62% of a stroke."""
+    page = sheet()
+    ring(page, 130)
+    ring(page, 300)
+    page[64:72, left:right] = 40
+    ((first, _),) = find_rows(Page(page)).rows
+    assert (first.box[0] == left) == is_part
+
+
+@pytest.mark.parametrize(("right", "seen"), [(6, "d.d"), (11, "d..d")])
+def test_the_points_of_a_colon_are_above_each_other(right, seen):
+    page = sheet()
+    ring(page, 130)
+    ring(page, 300)
+    for x, y in ((210, 115), (210 + right, 165)):
+        cv2.circle(page, (x, y), 8, 40, -1)
+    assert rows(page) == [seen]
+
+
+@pytest.mark.parametrize(
+    ("right", "up", "shift", "below"),
+    [(110, 20, 30, 85), (110, 57, -52, 135)],
+    ids=["close rows that climb by 10°", "rows that climb by 27°"],
+)
+def test_a_row_goes_on_with_what_is_near_and_level(right, up, shift, below):
+    page = sheet(520, 700)
+    for i in range(4):
+        ring(page, 120 + i * right, 250 - i * up, radius=40, pen=8)
+        ring(page, 120 + shift + i * right, 250 + below - i * up, radius=40, pen=8)
+    assert rows(page) == ["dddd", "dddd"]
+
+
+@pytest.mark.parametrize(("up", "rows_seen"), [(70, 1), (95, 3)])
+def test_digits_of_a_row_are_beside_each_other(up, rows_seen):
+    """Each is 88 high, and stands so much higher than the one before."""
+    page = sheet(400)
+    for i in range(3):
+        ring(page, 80 + i * 100, 250 - i * up, radius=40, pen=8)
+    assert len(rows(page)) == rows_seen
 
 
 def test_a_point_stands_in_a_row_by_either_of_its_neighbours():
