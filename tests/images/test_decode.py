@@ -79,6 +79,15 @@ def test_light_ink_on_nothing_is_white_on_black():
     assert page[0, 0] == DARK
 
 
+@pytest.mark.parametrize(("ink", "width", "paper"), [(100, 4, 255), (155, 4, 0), (100, 20, 255)])
+def test_the_paper_of_ink_on_nothing_is_what_differs_more_from_it(ink, width, paper):
+    """Ink covers up to a third of the picture; what covers most of it is paper."""
+    pixels = np.zeros((20, 30, 4), np.uint8)
+    pixels[5:15, 5 : 5 + width] = ink, ink, ink, 255
+    levels = decode(saved(Image.fromarray(pixels))).levels
+    assert (levels[10, 7], levels[0, 0]) == (ink, paper)
+
+
 def test_ink_that_is_half_transparent_lies_half_way_to_its_paper():
     page = decode(saved(canvas(0, 0, ink=128))).levels
     assert page[10, 10] == LIGHT - 128
@@ -202,6 +211,14 @@ def test_a_blank_page_of_16_bits_is_blank():
     assert np.ptp(decode(saved(Image.fromarray(noise))).levels) == 0
 
 
+@pytest.mark.parametrize(("spread", "is_blank"), [(0.04, True), (0.08, False)])
+def test_levels_of_16_bits_need_a_spread_and_are_stretched_over_all_levels(spread, is_blank):
+    page = np.full((50, 50), 60_000, np.uint16)
+    page[10:40, 20:30] = 60_000 * (1 - spread)
+    levels = decode(saved(Image.fromarray(page))).levels
+    assert np.ptp(levels) == 0 if is_blank else (levels.min(), levels.max()) == (0, 255)
+
+
 def test_an_undecodable_picture_is_an_error_that_names_the_file(monkeypatch):
     def decoder(*args, **options):
         raise NotImplementedError("Unknown pixel format")
@@ -310,6 +327,24 @@ def test_colours_are_kept_and_grey_in_three_channels_is_grey(grey):
     colours = np.stack([grey, grey, 255 - grey], axis=-1)
     assert decode(saved(Image.fromarray(colours))).pixels.shape == (20, 30, 3)
     assert decode(saved(Image.fromarray(np.stack([grey] * 3, axis=-1)))).pixels.shape == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("levels", "share", "has_colour"),
+    [(24, 0.01, True), (12, 0.01, False), (60, 0.003, True), (60, 0.0015, False)],
+)
+def test_a_picture_has_colour_where_its_channels_differ_clearly_in_enough_places(levels, share, has_colour):
+    pixels = np.full((200, 200, 3), 200, np.uint8)
+    pixels.reshape(-1, 3)[: int(share * 40_000), 2] -= levels
+    assert (decode(saved(Image.fromarray(pixels))).pixels.ndim == 3) == has_colour
+
+
+def test_a_thin_stroke_has_a_colour_and_the_noise_of_a_photo_has_none():
+    pixels = np.full((800, 800, 3), 200, np.uint8)
+    pixels[200:600, 400:402, 2] = 140
+    assert decode(saved(Image.fromarray(pixels), "BMP")).pixels.ndim == 3
+    noise = np.random.default_rng(0).normal(200, 12, (800, 800, 3))
+    assert decode(saved(Image.fromarray(np.uint8(noise.clip(0, 255))), "BMP")).pixels.ndim == 2
 
 
 def test_a_large_picture_is_reduced_strip_by_strip_to_the_mean_of_its_pixels():

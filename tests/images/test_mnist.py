@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from samples import load_mnist
 
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
@@ -42,3 +43,24 @@ def test_a_hairline_drawn_pixel_by_pixel_is_not_taken_for_mnist():
     assert not is_mnist_like(page)
     page[4:24, 13:16] = 255
     assert is_mnist_like(page)
+
+
+@pytest.mark.parametrize(("grey", "is_drawn"), [(3, True), (6, False)])
+def test_a_hairline_has_hardly_any_grey_edges(grey, is_drawn):
+    """8 and 15% of 40 pixels, of level 200."""
+    page = np.zeros((28, 28), np.uint8)
+    page[4:24, 13:15] = 255
+    page[4 : 4 + grey, 13] = 200
+    assert is_mnist_like(page) != is_drawn
+
+
+def test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist():
+    for image in load_mnist("test").images[:100].reshape(-1, 28, 28):
+        assert is_mnist_like(image)
+        assert not is_mnist_like(np.uint8(0.9 * image))
+        if np.abs(np.subtract(centre_of_mass(image), 14.5)).max() < 0.2:  # of the ½ that MNIST allows
+            assert not any(is_mnist_like(np.roll(image, by, axis)) for by in (-1, 1) for axis in (0, 1))
+
+
+def test_what_is_smaller_than_ten_pixels_is_enlarged_as_if_it_were_ten():
+    assert np.count_nonzero(normalise(np.ones((4, 4))).any(axis=0)) == 8

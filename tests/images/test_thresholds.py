@@ -5,6 +5,78 @@ import pytest
 from thresholds import assert_red
 
 PLANTED = [
+    (
+        "decode.COLOUR",
+        0.5,
+        "test_decode.test_a_picture_has_colour_where_its_channels_differ_clearly_in_enough_places",
+        {"levels": 12, "share": 0.01, "has_colour": False},
+    ),
+    (
+        "decode.COLOUR",
+        2,
+        "test_decode.test_a_picture_has_colour_where_its_channels_differ_clearly_in_enough_places",
+        {"levels": 24, "share": 0.01, "has_colour": True},
+    ),
+    (
+        "decode.COLOURED",
+        0.5,
+        "test_decode.test_a_picture_has_colour_where_its_channels_differ_clearly_in_enough_places",
+        {"levels": 60, "share": 0.0015, "has_colour": False},
+    ),
+    (
+        "decode.COLOURED",
+        2,
+        "test_decode.test_a_picture_has_colour_where_its_channels_differ_clearly_in_enough_places",
+        {"levels": 60, "share": 0.003, "has_colour": True},
+    ),
+    (
+        "decode.LEAST_SPREAD",
+        0.5,
+        "test_decode.test_levels_of_16_bits_need_a_spread_and_are_stretched_over_all_levels",
+        {"spread": 0.04, "is_blank": True},
+    ),
+    (
+        "decode.LEAST_SPREAD",
+        2,
+        "test_decode.test_levels_of_16_bits_need_a_spread_and_are_stretched_over_all_levels",
+        {"spread": 0.08, "is_blank": False},
+    ),
+    (
+        "decode.THUMBNAIL",
+        0.5,
+        "test_decode.test_a_thin_stroke_has_a_colour_and_the_noise_of_a_photo_has_none",
+        {},
+    ),
+    (
+        "decode.THUMBNAIL",
+        2,
+        "test_decode.test_a_thin_stroke_has_a_colour_and_the_noise_of_a_photo_has_none",
+        {},
+    ),
+    (
+        "decode._on_paper: > 127.5",
+        0.5,
+        "test_decode.test_the_paper_of_ink_on_nothing_is_what_differs_more_from_it",
+        {"ink": 100, "width": 4, "paper": 255},
+    ),
+    (
+        "decode._on_paper: > 127.5",
+        2,
+        "test_decode.test_the_paper_of_ink_on_nothing_is_what_differs_more_from_it",
+        {"ink": 155, "width": 4, "paper": 0},
+    ),
+    (
+        "decode._on_paper: < 0.5",
+        0.5,
+        "test_decode.test_the_paper_of_ink_on_nothing_is_what_differs_more_from_it",
+        {"ink": 100, "width": 20, "paper": 255},
+    ),
+    (
+        "decode._on_paper: < 0.5",
+        2,
+        "test_decode.test_transparent_margins_of_a_page_are_paper",
+        {"paper": 240, "pen": 20},
+    ),
     ("ink.BORDER", 0.5, "test_sheet.test_an_edge_with_digits_beyond_it_is_a_shadow", {}),
     (
         "ink.BORDER",
@@ -238,6 +310,78 @@ PLANTED = [
         2,
         "test_marks.test_an_underline_is_not_thicker_than_a_quarter_of_a_digit",
         {"width": 20, "number": 1},
+    ),
+    (
+        "mnist.SMALLEST_SQUARE",
+        0.5,
+        "test_mnist.test_what_is_smaller_than_ten_pixels_is_enlarged_as_if_it_were_ten",
+        {},
+    ),
+    (
+        "mnist.SMALLEST_SQUARE",
+        2,
+        "test_mnist.test_what_is_smaller_than_ten_pixels_is_enlarged_as_if_it_were_ten",
+        {},
+    ),
+    (
+        "mnist._is_hairline: > 0.1",
+        0.5,
+        "test_mnist.test_a_hairline_has_hardly_any_grey_edges",
+        {"grey": 3, "is_drawn": True},
+    ),
+    (
+        "mnist._is_hairline: > 0.1",
+        2,
+        "test_mnist.test_a_hairline_has_hardly_any_grey_edges",
+        {"grey": 6, "is_drawn": False},
+    ),
+    (
+        "mnist._is_hairline: page < 250",
+        0.5,
+        "test_mnist.test_a_hairline_has_hardly_any_grey_edges",
+        {"grey": 6, "is_drawn": False},
+    ),
+    (
+        "mnist._is_hairline: page < 250",
+        2,
+        "test_mnist.test_a_hairline_has_hardly_any_grey_edges",
+        {"grey": 3, "is_drawn": True},
+    ),
+    (
+        "mnist.is_mnist_like: < 250",
+        0.5,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
+    ),
+    (
+        "mnist.is_mnist_like: < 250",
+        2,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
+    ),
+    (
+        "mnist.is_mnist_like: + 0.5",
+        0.5,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
+    ),
+    (
+        "mnist.is_mnist_like: + 0.5",
+        2,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
+    ),
+    (
+        "mnist.is_mnist_like: <= 0.75",
+        0.5,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
+    ),
+    (
+        "mnist.is_mnist_like: <= 0.75",
+        2,
+        "test_mnist.test_an_mnist_image_moved_by_a_pixel_or_less_bright_is_not_taken_for_mnist",
+        {},
     ),
     (
         "rows.AT_BORDER",
