@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.images.mnist import BOX, SMALLEST_SQUARE
+
 UNIT = 4  # pixels here to one of MNIST's 20
 # Widths in units of a twentieth of the digit's longer side. Nine of ten of MNIST's digits lie between 1.6 and 4.2,
 # half of them below 2.5.
@@ -11,12 +13,12 @@ THIN = 2.5  # thinner strokes are thickened to this
 THICK, THINNED = 5.0, 4.0
 
 
-def weigh(levels: NDArray[np.float32], box: int = 20) -> tuple[NDArray[np.float32], str | None]:
+def weigh(levels: NDArray[np.float32]) -> tuple[NDArray[np.float32], str | None]:
     """The tightly cropped ink of a digit (h, w), 0 to 1, with strokes of MNIST's weight, and what was done: a phrase,
     or None. Ink of the right weight comes back as it is."""
-    side = max(*levels.shape, 10)
-    size = [max(1, round(length * box * UNIT / side)) for length in levels.shape[::-1]]
-    fine = cv2.resize(levels, size, interpolation=cv2.INTER_AREA if side > box * UNIT else cv2.INTER_CUBIC)
+    side = max(*levels.shape, SMALLEST_SQUARE)
+    size = [max(1, round(length * BOX * UNIT / side)) for length in levels.shape[::-1]]
+    fine = cv2.resize(levels, size, interpolation=cv2.INTER_AREA if side > BOX * UNIT else cv2.INTER_CUBIC)
     covered = fine[fine > 0.02]
     if not covered.size:
         return levels, None

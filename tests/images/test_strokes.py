@@ -65,6 +65,13 @@ def test_a_hairline_on_a_large_canvas_becomes_a_stroke_without_holes():
     assert len(np.unique(columns)) <= 2
 
 
+@pytest.mark.parametrize(("units", "done"), [(2.0, "strokes thickened"), (4.0, None)])
+def test_the_width_of_a_blurred_stroke_is_where_its_ink_is_half_as_strong(units, done):
+    far = np.arange(-100, 101) / (20 * units / 2.355)  # in standard deviations; half of the height is 2.355 wide
+    profile = np.exp(-(far**2) / 2)
+    assert weigh(np.tile(np.float32(profile[profile > 0.02]), (400, 1)))[1] == done
+
+
 def test_a_dot_is_not_thinned_away():
     levels, done = weigh(np.ones((30, 30), np.float32))
     assert done == "strokes thinned"

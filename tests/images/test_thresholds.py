@@ -124,6 +124,12 @@ PLANTED = [
         {"light": "leaning", "ink": 0.2, "thickness": 3},
     ),
     ("ink.PLATEAU", 2, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
+    (
+        "ink.POLARITY_SIDE",
+        0.5,
+        "test_ink.test_polarity_is_seen_whatever_the_pen_and_the_light",
+        {"light": "shadow", "thickness": 18, "negative": False},
+    ),
     ("ink.POLARITY_SIDE", 2, "test_digits.test_a_page_of_faint_noise_is_blank", {}),
     ("ink.SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
     ("ink.SIDE", 2, "test_ink.test_the_grain_of_paper_is_not_taken_for_faint_ink", {}),
@@ -893,6 +899,24 @@ PLANTED = [
     ("strokes.THIN", 2, "test_strokes.test_strokes_of_the_right_width_are_unchanged", {"units": 2.7}),
     ("strokes.THINNED", 0.5, "test_strokes.test_thick_strokes_are_thinned_to_the_target", {"units": 6}),
     ("strokes.THINNED", 2, "test_strokes.test_thick_strokes_are_thinned_to_the_target", {"units": 6}),
+    (
+        "strokes.weigh: int(0.8",
+        0.5,
+        "test_strokes.test_the_width_of_a_blurred_stroke_is_where_its_ink_is_half_as_strong",
+        {"units": 2.0, "done": "strokes thickened"},
+    ),
+    (
+        "turns.DEGREES",
+        0.5,
+        "test_turns.test_a_digit_that_is_tilted_or_lies_on_its_side_is_turned_back",
+        {},
+    ),
+    (
+        "turns.DEGREES",
+        2,
+        "test_turns.test_a_digit_that_is_tilted_or_lies_on_its_side_is_turned_back",
+        {},
+    ),
 ]
 
 

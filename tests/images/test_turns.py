@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from pages import page
+from pages import turned as tilted
 from samples import load_mnist
 
 from mlp_cli.images.decode import Page
@@ -53,3 +54,17 @@ def test_an_mnist_image_is_never_turned():
 def test_positions_that_contradict_each_other_turn_nothing(seven):
     digit = prepare(Page(seven))
     assert surer(digit, 0.6, likes((-20, 0.85, 4), (20, 0.95, 7))) is digit
+
+
+def test_a_digit_that_is_tilted_or_lies_on_its_side_is_turned_back():
+    """By a network that is as confident as an image is like that of the upright digit."""
+    sheet = page(load_mnist("test").images[0].reshape(28, 28), np.random.default_rng(0), noise=0)
+    upright = prepare(Page(sheet)).image.ravel().astype(float)
+
+    def likeness(images):
+        flat = images.reshape(len(images), -1).astype(float)
+        return (flat @ upright / np.linalg.norm(flat, axis=1) / np.linalg.norm(upright))[:, None]
+
+    for degrees in (20, -30, 40, 90, -90):
+        best = surer(prepare(Page(tilted(sheet, degrees))), 0.3, likeness)
+        assert f"turned by {-degrees:+}°" in best.actions

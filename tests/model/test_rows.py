@@ -209,6 +209,19 @@ def oracle(writing, whole, parts, left_as=7):
     return Oracle((writing.digit([piece]).image, 8, whole), *known)
 
 
+@pytest.mark.parametrize(("number", "answer"), [(3, "0008"), (4, "000????")])
+def test_a_digit_may_be_broken_into_three_parts(number, answer):
+    page = np.full((300, 900), 235, np.uint8)
+    for x in (80, 200, 320):
+        cv2.ellipse(page, (x, 140), (35, 50), 0, 0, 360, 40, 12)
+    for left in range(420, 420 + 30 * number, 30):
+        page[84:196, left : left + 20] = 40
+    writing = find_rows(Page(page))
+    rings, bars = writing.rows[0][:3], writing.rows[0][3:]
+    known = [(writing.digit([ring]).image, 0) for ring in rings]
+    assert read(writing, Oracle(*known, (writing.digit(bars).image, 8))) == answer
+
+
 @pytest.mark.parametrize(
     ("whole", "parts", "answer"),
     [(0.8, 0.99, "00077"), (0.98, 0.99, "0008"), (0.7, 0.96, "00077"), (0.2, 0.93, "000?")],

@@ -47,6 +47,18 @@ PLANTED = [
         "test_rows.test_a_cut_through_much_ink_needs_less_confidence_in_the_whole",
         {"whole": 0.75, "answer": "00077"},
     ),
+    (
+        "rows.RowReader._row: min(first + 3",
+        0.5,
+        "test_rows.test_a_digit_may_be_broken_into_three_parts",
+        {"number": 3, "answer": "0008"},
+    ),
+    (
+        "rows.RowReader._row: min(first + 3",
+        2,
+        "test_rows.test_a_digit_may_be_broken_into_three_parts",
+        {"number": 4, "answer": "000????"},
+    ),
     ("rows.HIGH", 0.5, "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5", {"top": 110, "answer": "05"}),
     ("rows.HIGH", 2, "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5", {"top": 132, "answer": "06?"}),
     (
@@ -148,6 +160,18 @@ PLANTED = [
     ),
     (
         "turns.SURE",
+        2,
+        "test_turns.test_a_page_is_turned_if_the_network_is_more_confident_by_a_margin",
+        {"as_it_is": [0.5] * 3, "left": [0.99] * 3, "right": [0.4] * 3, "over": None, "said": "page turned by +90°"},
+    ),
+    (
+        "turns._run_along: > 0.5",
+        0.5,
+        "test_turns.test_lines_of_which_a_third_is_upright_are_level",
+        {},
+    ),
+    (
+        "turns._run_along: > 0.5",
         2,
         "test_turns.test_a_page_is_turned_if_the_network_is_more_confident_by_a_margin",
         {"as_it_is": [0.5] * 3, "left": [0.99] * 3, "right": [0.4] * 3, "over": None, "said": "page turned by +90°"},

@@ -68,6 +68,11 @@ def test_lines_that_are_level_already_are_not_turned():
     assert turned({0: [row([0.4] * 3, UPRIGHT)], 1: [row([0.99] * 3, UPRIGHT)], 3: None, 2: None})[0] is None
 
 
+def test_lines_of_which_a_third_is_upright_are_level():
+    rows = [row([0.4] * 4, LEVEL), row([0.4] * 3, UPRIGHT)]
+    assert turned({0: rows, 1: [row([0.99] * 3, LEVEL)], 3: None, 2: None})[0] is None
+
+
 def test_a_single_mark_makes_no_line():
     """A K on its side may look like 75."""
     assert turned({0: [row([0.1], UPRIGHT)], 1: [row([0.99] * 2, LEVEL)], 3: None, 2: None})[0] is None
