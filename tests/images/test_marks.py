@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -440,3 +442,32 @@ def test_an_underline_is_not_thicker_than_a_quarter_of_a_digit(width, number):
     digits = ring((40, 90, 80, 200), 8) | ring((120, 90, 160, 200), 8)
     line = drawn((20, 206 + width // 2, 275, 206 + width // 2), width=width)
     assert without_underlines(Marks.of(digits | line), 110)[1] == number
+
+
+def test_cells_of_tilted_hairlines_go():
+    """One pixel thick; each goes down by 5."""
+    digits = np.any([ring((x, y, x + 24, y + 40), 5) for x in (40, 240) for y in (40, 230)], axis=0)
+    lines = [line for at in (70, 120, 170, 220) for line in [(15, at, 285, at + 5), (at, 15, at - 5, 285)]]
+    rest, frames = erased(digits | drawn((20, 15, 285, 20, 280, 285, 15, 280, 20, 15), *lines, width=1))
+    assert len(frames) == 1
+    assert (rest & ~digits).sum() < 20
+
+
+def test_the_bars_of_sevens_are_not_a_wall():
+    """They are as thin as the frame, and as long as two thirds of it."""
+    digits = drawn(*((x, 130, x + 32, 130, x + 29, 130, x + 8, 200) for x in range(30, 280, 52)), width=5)
+    rest, frames = erased(digits | frame(15, 60, 285, 230, 5))
+    assert len(frames) == 1
+    np.testing.assert_array_equal(rest, digits)
+
+
+@pytest.mark.parametrize(("width", "wobble"), [(3, 1.5), (12, 3)])
+def test_the_walls_of_a_frame_may_be_drawn_by_hand(width, wobble):
+    rng = np.random.default_rng(0)
+    corners = [(20, 20), (280, 20), (280, 280), (20, 280), (20, 20)]
+    points = np.concatenate([np.linspace(a, b, 65, endpoint=False) for a, b in pairwise(corners)])
+    points = np.rint(points + rng.normal(0, wobble, points.shape)).astype(int)
+    digit = ring((110, 80, 190, 220), 8)
+    rest, frames = erased(digit | drawn([*points.ravel().tolist(), *points[0].tolist()], width=width))
+    assert len(frames) == 1
+    np.testing.assert_array_equal(rest, digit)

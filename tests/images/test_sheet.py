@@ -86,6 +86,15 @@ def test_a_digit_on_a_round_thing_is_read_there():
     assert np.abs(np.subtract(digit.box, (165, 100, 235, 200))).max() <= 3
 
 
+def test_the_light_on_a_round_thing_goes_on_around_it():
+    """From 140 levels on its left to 20 on its right, so that little but the 7 is ink."""
+    plain, written = button(), button(ink=240)
+    light = np.where(plain < 230, 140 - 120 * (np.arange(400) - 70) / 260, 230) + 30 * (written == 240)
+    found = find_marks(Page(np.uint8(np.clip(light + np.random.default_rng(0).normal(0, 2, light.shape), 0, 255))))
+    assert "sheet found" in found.actions
+    assert len(found.marks) == 1
+
+
 @pytest.mark.parametrize(("x", "y", "is_ink"), [(312, 150, True), (318, 150, False), (276, 214, False)])
 def test_what_crosses_the_edge_of_a_round_thing_is_not_ink_on_it(x, y, is_ink):
     """Its right end is at 330, and of 8 pixels that are cut off there at 322."""

@@ -306,6 +306,54 @@ PLANTED = [
         {"length": 45, "is_frame": True},
     ),
     (
+        "marks._inner_walls: max(3",
+        0.5,
+        "test_marks.test_cells_of_tilted_hairlines_go",
+        {},
+    ),
+    (
+        "marks._inner_walls: max(3",
+        2,
+        "test_marks.test_the_size_of_a_digit_in_a_grid_is_that_of_a_cell",
+        {},
+    ),
+    (
+        "marks._inner_walls: 3 * thickness",
+        0.5,
+        "test_marks.test_walls_between_cells_go_though_they_are_tilted_broken_hairlines",
+        {},
+    ),
+    (
+        "marks._inner_walls: 3 * thickness",
+        2,
+        "test_marks.test_the_bars_of_sevens_are_not_a_wall",
+        {},
+    ),
+    (
+        "marks._upper_wall: // 3",
+        0.5,
+        "test_marks.test_cells_of_tilted_hairlines_go",
+        {},
+    ),
+    (
+        "marks._upper_wall: // 3",
+        2,
+        "test_marks.test_the_walls_of_a_frame_may_be_drawn_by_hand",
+        {"width": 3, "wobble": 1.5},
+    ),
+    (
+        "marks._upper_wall: max(2,",
+        0.5,
+        "test_marks.test_the_walls_of_a_frame_may_be_drawn_by_hand",
+        {"width": 3, "wobble": 1.5},
+    ),
+    (
+        "marks._upper_wall: thickness / 2",
+        2,
+        "test_marks.test_the_walls_of_a_frame_may_be_drawn_by_hand",
+        {"width": 12, "wobble": 3},
+    ),
+    (
         "marks.without_underlines: height / 4",
         0.5,
         "test_marks.test_an_underline_is_not_thicker_than_a_quarter_of_a_digit",
@@ -840,6 +888,18 @@ PLANTED = [
         2,
         "test_sheet.test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow",
         {"box": (12, 0, 200, 300), "is_lit": False},
+    ),
+    (
+        "sheet._with_paper_around: // 4",
+        0.5,
+        "test_sheet.test_the_light_on_a_round_thing_goes_on_around_it",
+        {},
+    ),
+    (
+        "sheet._with_paper_around: // 4",
+        2,
+        "test_sheet.test_the_light_on_a_round_thing_goes_on_around_it",
+        {},
     ),
     (
         "single.ANOTHER",
