@@ -12,6 +12,7 @@ from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import prepare
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.rows import find_rows
+from mlp_cli.images.single import drawn as prepared
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +255,13 @@ def test_splitting_is_advised_for_as_many_marks_as_people_write(number, advice):
         page[y : y + 60, x : x + 6] = 20
     with pytest.raises(ImageError, match=advice):
         prepare(Page(page))
+
+
+@pytest.mark.parametrize(("level", "height"), [(0.08, 20), (0.15, 10)])
+def test_a_smear_fainter_than_a_tenth_of_the_ink_is_no_part_of_a_digit(level, height):
+    """A line to the right of a stroke makes the digit twice as wide as it is high."""
+    ink = np.zeros((100, 200), np.float32)
+    ink[:, :35] = 1
+    ink[48:52, 35:] = level
+    image, _ = prepared(ink)
+    assert np.count_nonzero((image > 50).any(axis=1)) == height

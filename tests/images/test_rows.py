@@ -502,7 +502,9 @@ def test_a_cut_goes_through_two_strokes_at_most(rungs, parts):
 @pytest.mark.parametrize("gap", [1, 2, 5])
 def test_a_cut_finds_a_narrow_gap(gap):
     """Of a hundredth of the height, and ink as wide as that at its end."""
-    left, right = cut(two_bars(gap, 2))
+    parts = cut(two_bars(gap, 2))
+    assert len(parts) == 2
+    left, right = parts
     assert 22 <= left.box[2] <= 22 + gap
     assert 22 <= right.box[0] <= 22 + gap
 

@@ -603,6 +603,12 @@ PLANTED = [
     ),
     ("sheet.ALL_AROUND", 0.5, "test_sheet.test_a_step_on_three_sides_makes_no_sheet", {}),
     (
+        "rows.WORKING_HEIGHT",
+        0.5,
+        "test_rows.test_a_cut_finds_a_narrow_gap",
+        {"gap": 1},
+    ),
+    (
         "rows._stacked: > 0.35",
         0.5,
         "test_rows.test_strokes_above_each_other_are_one_digit_and_beside_each_other_two",
@@ -965,6 +971,18 @@ PLANTED = [
         {"distance": 50, "size": 40, "bottom": 250},
     ),
     ("single.THICKER", 2, "test_digits.test_what_is_thicker_than_the_digit_is_no_fragment_of_it", {}),
+    (
+        "single.drawn: min(0.1",
+        0.5,
+        "test_digits.test_a_smear_fainter_than_a_tenth_of_the_ink_is_no_part_of_a_digit",
+        {"level": 0.08, "height": 20},
+    ),
+    (
+        "single.drawn: min(0.1",
+        2,
+        "test_digits.test_a_smear_fainter_than_a_tenth_of_the_ink_is_no_part_of_a_digit",
+        {"level": 0.15, "height": 10},
+    ),
     (
         "single.find_one: 5 * MOST_PIECES",
         0.5,
