@@ -301,7 +301,7 @@ def _is_leaning_stroke(levels: Levels) -> bool:
     xx, yy, xy = x.var(), y.var(), ((x - x.mean()) * (y - y.mean())).mean()
     spread = np.hypot((xx - yy) / 2, xy)
     along, across = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread
-    return bool(along >= SLASH_SLIM**2 * max(across, 1 / 12) and -xy >= SLASH_LEAN * yy)
+    return bool(along >= SLASH_SLIM**2 * across and -xy >= SLASH_LEAN * yy)
 
 
 def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> Piece:

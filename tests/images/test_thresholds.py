@@ -908,6 +908,36 @@ PLANTED = [
         {},
     ),
     (
+        "sheet._is_same: <= 0.08",
+        0.5,
+        "test_sheet.test_the_rim_of_a_sheet_is_cut_off",
+        {},
+    ),
+    (
+        "sheet._is_same: <= 0.15",
+        0.5,
+        "test_sheet.test_the_rim_of_a_sheet_is_cut_off",
+        {},
+    ),
+    (
+        "sheet._step: (-3",
+        0.5,
+        "test_sheet.test_a_sheet_may_be_out_of_focus",
+        {},
+    ),
+    (
+        "sheet._step: abs(step) / 3",
+        0.5,
+        "test_sheet.test_the_step_at_one_side_of_a_sheet_may_be_smaller_but_is_there",
+        {"level": 170, "is_sheet": True},
+    ),
+    (
+        "sheet._step: abs(step) / 3",
+        2,
+        "test_sheet.test_the_step_at_one_side_of_a_sheet_may_be_smaller_but_is_there",
+        {"level": 195, "is_sheet": False},
+    ),
+    (
         "single.ANOTHER",
         0.5,
         "test_digits.test_a_mark_half_as_long_beside_a_digit_is_another_digit",
