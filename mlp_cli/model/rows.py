@@ -19,10 +19,11 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.rows import Piece, Writing, cut
 
 CLEAR = 0.99  # a mark read with less confidence may be several digits, or a part of one
-SURE = 0.95  # parts, and what is joined, need this confidence to count as digits
+SURE = 0.97  # parts, and what is joined, need this confidence to count as digits
 MOST_CUT = 40  # pieces of a page; if more are doubtful it is print or specks, and would take long
 CUT = 0.2  # nats that a cut through one stroke costs
 JOIN = 0.3  # and a join
+PAIR = 0.85  # two digits that touch are at least so wide, as a share of their height; an n, cut, may look like 17
 # Shares of the height of a typical digit:
 WIDEST = 1.2  # wider ink is hardly one digit
 BROAD = 0.5  # of digits that touch, one is at least as wide, and no 1
@@ -87,7 +88,7 @@ class RowReader:
         height, questions, starts = self.writing.height, list[_Question](), [0]
         for piece, is_doubtful in zip(row, doubtful, strict=True):
             start = starts[-1]
-            parts = cut(piece) if is_doubtful and not piece.sign else [piece]
+            parts = cut(piece) if is_doubtful and not piece.sign and _is_wide(piece) else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
             for i in range(len(parts)):
                 for j in range(i + 1, len(parts) + (i > 0)):
@@ -128,6 +129,12 @@ class RowReader:
         else:
             cost = -math.log(confidence)
         return Stretch(question.start, question.stop, digit, probabilities, cost, sign, width)
+
+
+def _is_wide(piece: Piece) -> bool:
+    """Whether two digits that touch may be as slim as a piece."""
+    height, width = piece.levels.shape
+    return bool(width >= PAIR * height)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:

@@ -27,7 +27,7 @@ PLANTED = [
         "rows.CLEAR",
         0.5,
         "test_rows.test_a_slim_1_that_touches_another_digit_is_cut_off_where_the_whole_is_not_clear",
-        {},
+        {"width": 78, "answer": "00071"},
     ),
     (
         "rows.CLEAR",
@@ -98,10 +98,22 @@ PLANTED = [
         {"gap": 16, "sure": 0.995, "answer": "0001?"},
     ),
     (
+        "rows.PAIR",
+        0.5,
+        "test_rows.test_a_slim_1_that_touches_another_digit_is_cut_off_where_the_whole_is_not_clear",
+        {"width": 66, "answer": "0008"},
+    ),
+    (
+        "rows.PAIR",
+        2,
+        "test_rows.test_a_slim_1_that_touches_another_digit_is_cut_off_where_the_whole_is_not_clear",
+        {"width": 78, "answer": "00071"},
+    ),
+    (
         "rows.SURE",
         0.5,
         "test_rows.test_a_cut_is_worth_it_where_the_parts_are_sure_and_the_whole_is_not",
-        {"whole": 0.2, "parts": 0.93, "answer": "000?"},
+        {"whole": 0.2, "parts": 0.95, "answer": "000?"},
     ),
     (
         "rows.SURE",
