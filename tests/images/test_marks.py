@@ -413,11 +413,11 @@ def test_a_ring_around_a_mark_is_a_tenth_of_the_page(side, is_ring):
     assert Marks.of(circle | dot).rings().any() == is_ring
 
 
-@pytest.mark.parametrize(("x", "stays"), [(36, False), (55, True)])
-def test_what_is_within_a_tenth_of_a_cell_of_its_wall_is_a_remain_of_it(x, stays):
-    """A stroke, 6 and 13% of the frame from the wall: a double line, and a 1."""
+@pytest.mark.parametrize(("x", "width", "stays"), [(36, 4, False), (55, 4, True), (50, 20, False), (70, 20, True)])
+def test_what_is_within_a_tenth_of_a_cell_or_near_a_thick_wall_is_a_remain_of_it(x, width, stays):
+    """A stroke, 6 and 13% of the frame from its edge: a double line, and a 1; and so near to walls of 8%."""
     digit = ring((110, 80, 190, 220), 8)
-    rest, frames = erased(frame(20, 20, 280, 280) | digit | drawn((x, 100, x, 200), width=8))
+    rest, frames = erased(frame(20, 20, 280, 280, width) | digit | drawn((x, 100, x, 200), width=8))
     assert len(frames) == 1
     assert len(Marks.of(rest)) == 1 + stays
 
@@ -471,3 +471,50 @@ def test_the_walls_of_a_frame_may_be_drawn_by_hand(width, wobble):
     rest, frames = erased(digit | drawn([*points.ravel().tolist(), *points[0].tolist()], width=width))
     assert len(frames) == 1
     np.testing.assert_array_equal(rest, digit)
+
+
+@pytest.mark.parametrize(("height", "number"), [(60, 1), (40, 0)])
+def test_what_is_underlined_is_half_as_high_as_a_digit(height, number):
+    """A 0 that is a little smaller than others; a point over a dash."""
+    digits = [ring((x, 200 - height, x + 40, 200), 8) for x in (40, 120, 200)]
+    assert without_underlines(Marks.of(np.any(digits, axis=0) | drawn((20, 206, 275, 206), width=6)), 110)[1] == number
+
+
+@pytest.mark.parametrize(("gap", "number"), [(80, 1), (150, 0)])
+def test_an_underline_belongs_to_the_row_right_above_it(gap, number):
+    digits = ring((40, 20, 80, 80), 8) | ring((120, 20, 160, 80), 8)
+    line = drawn((20, 80 + gap, 275, 80 + gap), width=6)
+    assert without_underlines(Marks.of(digits | line), 60)[1] == number
+
+
+def test_walls_between_cells_may_be_thicker_than_the_outer_ones():
+    digits = ring((40, 90, 80, 200), 8) | ring((130, 90, 170, 200), 8) | ring((220, 90, 260, 200), 8)
+    rest, _ = erased(digits | frame(15, 60, 285, 230) | drawn((105, 60, 105, 230), (195, 60, 195, 230), width=6))
+    np.testing.assert_array_equal(rest, digits)
+
+
+@pytest.mark.parametrize(("rise", "number"), [(28, 1), (44, 0)])
+def test_a_stroke_across_the_page_that_leans_by_more_than_a_tenth_is_no_ruled_line(rise, number):
+    mask = drawn((0, 150 - rise // 2, SIDE, 150 + rise // 2), width=2) | ring((100, 20, 160, 110), 20)
+    assert without_ruling(mask)[1] == number
+
+
+def test_a_ruled_line_goes_though_digits_stand_on_most_of_it():
+    """Four of 49 pixels each, on 300."""
+    digits = [frame(10 + 70 * i, 120, 59 + 70 * i, 200, 8) for i in range(4)]
+    assert without_ruling(np.any(digits, axis=0) | drawn((0, 200, SIDE, 200)))[1] == 1
+
+
+def test_the_foot_of_a_2_on_a_ruled_line_stays():
+    """It is three times as thick as the line."""
+    foot = drawn((100, 200, 200, 200), (190, 90, 100, 200), width=9)
+    rest, count = without_ruling(foot | drawn((0, 200, SIDE, 200)))
+    assert count == 1
+    assert (foot & ~rest).sum() < 10
+
+
+def test_a_line_that_ends_a_pixel_before_the_border_of_a_small_picture_is_ruled():
+    mask = np.zeros((120, 120), bool)
+    mask[60:62, 1:119] = True
+    mask[20:50, 50:60] = True
+    assert without_ruling(mask)[1] == 1
