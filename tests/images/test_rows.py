@@ -70,6 +70,8 @@ SIGNS = {
     "a point as large as the pen": (lambda page: cv2.circle(page, (210, 188), 6, 40, -1), "d.d"),
     "a point half as large": (lambda page: cv2.circle(page, (210, 188), 2, 40, -1), "dd"),
     "a dash": (lambda page: cv2.line(page, (195, 140), (235, 140), 40, 12), "d.d"),
+    "a dash a third as thick as the pen": (lambda page: cv2.line(page, (200, 140), (230, 140), 40, 4), "d.d"),
+    "a hair": (lambda page: cv2.line(page, (200, 140), (230, 140), 40, 2), "dd"),
     "a dash before them": (lambda page: cv2.line(page, (40, 140), (70, 140), 40, 12), ".dd"),
     "a dash far from them": (lambda page: cv2.line(page, (520, 140), (550, 140), 40, 12), "dd"),
     "a colon, which is one sign": (
@@ -242,6 +244,14 @@ def test_what_leans_at_the_end_of_a_row_is_a_1():
     ring(page, 130)
     ring(page, 250)
     cv2.line(page, (345, 202), (435, 78), 40, 12)
+    assert rows(page) == ["ddd"]
+
+
+def test_what_leans_beside_one_digit_alone_is_a_1():
+    page = sheet()
+    ring(page, 130)
+    cv2.line(page, (210, 202), (290, 78), 40, 12)
+    cv2.line(page, (310, 190), (380, 90), 40, 12)
     assert rows(page) == ["ddd"]
 
 

@@ -699,6 +699,36 @@ PLANTED = [
         {"gap": 1},
     ),
     (
+        "rows._fragments_and_signs: pen / 2",
+        0.5,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a dash a third as thick as the pen"},
+    ),
+    (
+        "rows._fragments_and_signs: pen / 2",
+        2,
+        "test_rows.test_a_sign_is_what_the_pen_put_down_beside_digits",
+        {"what": "a hair"},
+    ),
+    (
+        "rows._with_slashes: < 2",
+        0.5,
+        "test_rows.test_what_leans_beside_one_digit_alone_is_a_1",
+        {},
+    ),
+    (
+        "rows._usual_height: / 2",
+        0.5,
+        "test_rows.test_a_piece_has_a_limited_length_and_height_in_digits",
+        {"width": 12, "height": 400, "seen": False},
+    ),
+    (
+        "rows._usual_height: / 2",
+        2,
+        "test_rows.test_two_bars_above_each_other_are_one_digit_if_they_are_near",
+        {"below": 20, "seen": "ddd"},
+    ),
+    (
         "rows._stacked: > 0.35",
         0.5,
         "test_rows.test_strokes_above_each_other_are_one_digit_and_beside_each_other_two",
