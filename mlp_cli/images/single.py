@@ -1,6 +1,6 @@
 """From a page to its marks, and to the single digit among them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from mlp_cli.images.ink import Ink, find_ink
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
 from mlp_cli.images.mnist import normalise, tight_box
 from mlp_cli.images.sheet import SOLID, Sheet, sheets, whole
-from mlp_cli.images.strokes import weigh
+from mlp_cli.images.strokes import distances, weigh
 
 # Shares of the longer side of a digit's largest piece:
 DUST = 0.08  # shorter pieces are not part of it
@@ -39,17 +39,43 @@ class Found:
 def find_one(page: Page, inverted: bool | None = None) -> Digit:
     """The one Digit on a Page; see `digits.prepare`."""
     found = find_marks(page, inverted)
+    chosen, others = _single(found)
+    if (chosen | others).sum() > MOST_PIECES:
+        found = _joined(found, chosen | others)
+        chosen, others = _single(found)
+    if chosen.sum() > MOST_PIECES or others.sum() > 5 * MOST_PIECES:
+        raise ImageError("no single digit found")
+    if others.any():
+        raise ImageError(f"{others.sum() + 1} possible digits found; use --split to read several")
+    return cut(found, chosen, found.actions + dropped(~chosen))
+
+
+def _single(found: Found) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which marks (n,) make the one digit, and which others may be digits."""
     marks = found.marks
     place, inside = _field(marks, found.frames)
     chosen = _one(marks, place, inside)
     beside = gaps(around(marks.box[chosen]), marks.box)[:, 1] == 0
     another = inside & ~chosen & ~marks.at_border() & (beside | ~marks.is_flat())  # no line above or below the digit
-    others = int((another & (marks.side >= ANOTHER * marks.side[chosen].max())).sum())
-    if chosen.sum() > MOST_PIECES or others > 5 * MOST_PIECES:
-        raise ImageError("no single digit found")
-    if others:
-        raise ImageError(f"{others + 1} possible digits found; use --split to read several")
-    return cut(found, chosen, found.actions + dropped(~chosen))
+    return chosen, another & (marks.side >= ANOTHER * marks.side[chosen].max())
+
+
+def _joined(found: Found, pieces: NDArray[np.bool_]) -> Found:
+    """The same page with these pieces (n,) grown until they touch, if they are dots or dashes that make up strokes: the
+    gaps between them are shorter than they are, and what they grow to is as thin as each of them."""
+    dots = found.marks.only(pieces)
+    away = distances(dots.labels == 0)
+    thickness = distances(dots.labels > 0).max()
+    longest = int(np.sort(dots.side)[len(dots) // 2])
+    for grown in range(1, longest // 2 + 1):
+        strokes = away <= grown
+        marks = Marks.of(strokes)
+        if len(marks) == 1:
+            if distances(strokes).max() - grown > THICKER * thickness:
+                break
+            ink = replace(found.ink, levels=np.maximum(found.ink.levels, strokes))
+            return replace(found, ink=ink, marks=marks, actions=[*found.actions, f"{len(dots)} dots joined"])
+    return found
 
 
 def find_marks(page: Page, inverted: bool | None = None) -> Found:

@@ -1,4 +1,5 @@
 import contextlib
+import itertools
 
 import cv2
 import numpy as np
@@ -244,7 +245,7 @@ def test_a_broken_digit_has_a_limited_number_of_pieces(crumbs, is_digit):
         top, left = 20 + i % 8 * 40, 140 + i // 8 * 40
         page[top : top + 32, left : left + 20] = 20
     with contextlib.nullcontext() if is_digit else pytest.raises(ImageError):
-        prepare(Page(page))
+        assert not any("dots" in action for action in prepare(Page(page)).actions)
 
 
 @pytest.mark.parametrize(("number", "advice"), [(40, "40 possible digits found; use --split"), (90, "no single digit")])
@@ -265,3 +266,19 @@ def test_a_smear_fainter_than_a_tenth_of_the_ink_is_no_part_of_a_digit(level, he
     ink[48:52, 35:] = level
     image, _ = prepared(ink)
     assert np.count_nonzero((image > 50).any(axis=1)) == height
+
+
+@pytest.mark.parametrize(("gap", "is_digit"), [(6, True), (9, True), (20, False)])
+def test_a_digit_of_dots_is_read_as_strokes_if_the_gaps_are_shorter_than_the_dots(gap, is_digit):
+    page = np.full((400, 300), 240, np.uint8)
+    stroke = page.copy()
+    corners = [(80, 80), (220, 80), (120, 320)]  # of a 7
+    cv2.polylines(stroke, [np.array(corners)], False, 20, 12)
+    for (x, y), (u, v) in itertools.pairwise(corners):
+        number = int(np.hypot(u - x, v - y) / (12 + gap))
+        for i in range(number + 1):
+            cv2.circle(page, (x + (u - x) * i // number, y + (v - y) * i // number), 6, 20, -1)
+    with contextlib.nullcontext() if is_digit else pytest.raises(ImageError):
+        digit, same = prepare(Page(page)), prepare(Page(stroke))
+        assert any(action.endswith("dots joined") for action in digit.actions)
+        assert np.corrcoef(digit.image.ravel(), same.image.ravel())[0, 1] > 0.9

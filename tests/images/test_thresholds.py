@@ -1146,6 +1146,18 @@ PLANTED = [
         {"number": 90, "advice": "no single digit"},
     ),
     (
+        "single._joined: longest // 2",
+        0.5,
+        "test_digits.test_a_digit_of_dots_is_read_as_strokes_if_the_gaps_are_shorter_than_the_dots",
+        {"gap": 20, "is_digit": False},
+    ),
+    (
+        "single._joined: longest // 2",
+        2,
+        "test_digits.test_a_digit_of_dots_is_read_as_strokes_if_the_gaps_are_shorter_than_the_dots",
+        {"gap": 9, "is_digit": True},
+    ),
+    (
         "single._one: np.exp(-3",
         0.5,
         "test_digits.test_the_digit_is_large_and_near_the_middle",
