@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE, POLARITY_SIDE = 48, 28  # of the thumbnails that light and colour, and polarity, are looked at on
+SIDE, POLARITY_SIDE = 48, 60  # of the thumbnails that light and colour, and polarity, are looked at on
 FINE = 6  # times as long as its thumbnail, at least, is a page that has been halved, which takes hardly any time
 WINDOWS = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3)  # of the page; no stroke is wider than the last
 PLATEAU, FOUND = 1.1, 0.33  # of the ink that a narrower window finds, at most, and that the widest does, at least

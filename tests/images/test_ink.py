@@ -50,6 +50,17 @@ def test_polarity_is_seen_whatever_the_pen_and_the_light(light, thickness, negat
     assert is_dark_ink(255 - levels if negative else levels) == (not negative)
 
 
+@pytest.mark.parametrize("negative", [False, True])
+def test_a_deep_shadow_does_not_hide_the_polarity_of_small_writing(negative):
+    """It lies on three quarters of the page, so that the rest looks like ink; strokes are 3 pixels wide of 480."""
+    y, x = np.mgrid[:360, :480]
+    levels = 110 + 110 / (1 + np.exp((490 - x - y / 2) / 30))
+    for left in range(40, 328, 24):
+        levels[160:190, left : left + 3] *= 0.3
+        levels[187:190, left : left + 14] *= 0.3
+    assert is_dark_ink(np.uint8(255 - levels if negative else levels)) == (not negative)
+
+
 @pytest.mark.parametrize("light", ["flat", "shadow", "gradient", "vignette"])
 @pytest.mark.parametrize("thickness", [6, 24])
 def test_the_ink_is_found_and_nothing_else_in_any_light(light, thickness):

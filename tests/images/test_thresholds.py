@@ -127,10 +127,9 @@ PLANTED = [
     (
         "ink.POLARITY_SIDE",
         0.5,
-        "test_ink.test_polarity_is_seen_whatever_the_pen_and_the_light",
-        {"light": "shadow", "thickness": 18, "negative": False},
+        "test_ink.test_a_deep_shadow_does_not_hide_the_polarity_of_small_writing",
+        {"negative": False},
     ),
-    ("ink.POLARITY_SIDE", 2, "test_digits.test_a_page_of_faint_noise_is_blank", {}),
     ("ink.SIDE", 0.5, "test_ink.test_little_of_a_strong_noise_is_ink", {}),
     ("ink.SIDE", 2, "test_ink.test_the_grain_of_paper_is_not_taken_for_faint_ink", {}),
     (
