@@ -124,6 +124,21 @@ def test_a_broad_stroke_is_ink_beside_a_thin_one(level, thin):
     assert (find_ink(noisy(levels, 2), inverted=True).mask != (levels < 200)).mean() < 0.01
 
 
+def test_the_paper_of_a_drawing_is_its_most_common_level_though_its_border_is_ink():
+    levels, is_ink = page(235.0, 30.0)
+    inside = np.zeros(levels.shape, bool)
+    inside[8:-8, 8:-8] = True
+    levels[~inside] = 30
+    np.testing.assert_array_equal(find_ink(levels).mask, is_ink | ~inside)
+
+
+def test_the_light_of_a_photo_may_be_white_over_a_third_of_it():
+    light = np.minimum(255, np.linspace(375, 120, SIDE))[None].repeat(SIDE, 0)
+    levels, is_ink = page(light, 0.3 * light)
+    assert 1 / 3 < (levels == 255).mean() < 1 / 2
+    assert (find_ink(levels, inverted=True).mask != is_ink).mean() < 0.005
+
+
 def test_black_specks_do_not_make_the_ink_of_a_pencil_faint():
     levels, is_ink = page(230.0, 150.0, 8)
     levels[8:14, 8:14] = levels[100:106, 8:14] = 10

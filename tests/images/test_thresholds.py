@@ -152,6 +152,36 @@ PLANTED = [
         {"light": "shadow", "thickness": 6},
     ),
     (
+        "ink._plain_paper: levels.size / 2",
+        0.5,
+        "test_ink.test_the_paper_of_a_drawing_is_its_most_common_level_though_its_border_is_ink",
+        {},
+    ),
+    (
+        "ink._plain_paper: levels.size / 2",
+        2,
+        "test_ink.test_the_light_of_a_photo_may_be_white_over_a_third_of_it",
+        {},
+    ),
+    (
+        "ink._threshold: paper, 0.5",
+        0.5,
+        "test_ink.test_little_of_a_strong_noise_is_ink",
+        {},
+    ),
+    (
+        "ink._threshold: 1.4826",
+        0.5,
+        "test_ink.test_little_of_a_strong_noise_is_ink",
+        {},
+    ),
+    (
+        "ink._threshold: 1.4826",
+        2,
+        "test_ink.test_faint_ink_is_found_in_noise_that_is_weaker",
+        {"deviation": 7},
+    ),
+    (
         "marks.END",
         0.5,
         "test_marks.test_a_ruled_line_is_thin_and_nearly_level_and_goes_nearly_to_the_border",
