@@ -171,8 +171,8 @@ def _fragments_and_signs(
 ) -> NDArray[np.int_]:
     """Puts the `small` pieces that are fragments of digits into their `group`, and returns those that may be signs.
 
-    A fragment is a break in the stroke away from a digit, or above, below or within it and near. A dot at the foot is
-    not one: it is a decimal point under the arm of a 7.
+    A fragment is a break in the stroke away from a digit, or above, below or within it and near. A dot beside the
+    foot is not one: it is a decimal point under the arm of a 7.
     """
     marks = found.marks
     chosen = small & (marks.side >= DUST * height) & (marks.area >= 2)
@@ -199,8 +199,9 @@ def _fragments_and_signs(
     size = box[:, 2:] - box[:, :2]
     middle = (box[:, 1] + box[:, 3]) / 2
     foot = around_host[:, 3] - 0.35 * (around_host[:, 3] - around_host[:, 1])
-    is_dot = (middle >= foot) & (size[:, 0] <= np.minimum(2.5 * pen, 1.5 * size[:, 1]))
-    fragment = (gap <= BREAK * pen) | ((shared >= 0.5 * size[:, 0]) & (gap <= NEAR * height) & ~is_dot)
+    is_dot = (middle >= foot) & (box[:, 1] < around_host[:, 3])
+    is_dot &= size[:, 0] <= np.minimum(2.5 * pen, 1.5 * size[:, 1])
+    fragment = (gap <= BREAK * pen) | ((shared >= 0.2 * size[:, 0]) & (gap <= NEAR * height) & ~is_dot)
     group[numbers[fragment]] = group[host[fragment]]
     sign = ~fragment & (size.max(axis=1) >= DOT * pen) & (size.min(axis=1) >= DOT * pen / 2)
     sign &= level[numbers] >= FAINT

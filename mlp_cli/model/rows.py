@@ -29,7 +29,7 @@ WIDEST = 1.2  # wider ink is hardly one digit
 BROAD = 0.5  # of digits that touch, one is at least as wide, and no 1
 TALL = 0.65  # lower parts are not cut off as digits
 APART, NEAR = 0.25, 0.1  # as far apart may the halves of a digit be, and if one of them is clearly a digit for itself
-HIGH = 0.35  # a sign within so much of the top may be a part of a digit: no point, comma or dash is there
+HIGH = 0.35  # within so much of the top there is no point, comma or dash
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (n, 28, 28) -> probabilities (n, k)
 
@@ -143,12 +143,13 @@ def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:
 
 
 def _may_be_broken(run: Sequence[Piece], doubtful: Sequence[bool], height: float) -> bool:
-    """Whether pieces side by side may be one digit that is broken."""
+    """Whether pieces side by side may be one digit that is broken. A point, comma or dash beside a clear digit is not a
+    part of it."""
     top, bottom = min(piece.box[1] for piece in run), max(piece.box[3] for piece in run)
     return (
         any(doubtful)
         and _may_be_digit(run, height)
-        and all(not piece.sign or piece.box[3] - top <= HIGH * (bottom - top) for piece in run)
+        and (all(doubtful) or all(not piece.sign or piece.box[3] - top <= HIGH * (bottom - top) for piece in run))
         and all(b.box[0] - a.box[2] <= (APART if all(doubtful) else NEAR) * height for a, b in pairwise(run))
     )
 

@@ -830,16 +830,16 @@ PLANTED = [
         {"what": "a dash of the pen, and a foot"},
     ),
     (
-        "rows._fragments_and_signs: shared >= 0.5",
+        "rows._fragments_and_signs: shared >= 0.2",
         0.5,
-        "test_rows.test_what_is_above_a_digit_belongs_to_it_if_half_of_it_is_there",
-        {"left": 60, "right": 105, "is_part": False},
+        "test_rows.test_what_is_above_a_digit_belongs_to_it_if_a_part_of_it_is_there",
+        {"right": 96, "seen": ".dd"},
     ),
     (
-        "rows._fragments_and_signs: shared >= 0.5",
+        "rows._fragments_and_signs: shared >= 0.2",
         2,
-        "test_rows.test_what_is_above_a_digit_belongs_to_it_if_half_of_it_is_there",
-        {"left": 70, "right": 120, "is_part": True},
+        "test_rows.test_what_is_above_a_digit_belongs_to_it_if_a_part_of_it_is_there",
+        {"right": 100, "seen": "dd"},
     ),
     (
         "rows._with_signs: shared >= 0.5",

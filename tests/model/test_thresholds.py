@@ -59,8 +59,18 @@ PLANTED = [
         "test_rows.test_a_digit_may_be_broken_into_three_parts",
         {"number": 4, "answer": "000????"},
     ),
-    ("rows.HIGH", 0.5, "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5", {"top": 110, "answer": "05"}),
-    ("rows.HIGH", 2, "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5", {"top": 132, "answer": "06?"}),
+    (
+        "rows.HIGH",
+        0.5,
+        "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5",
+        {"top": 110, "sure": 0.99, "answer": "05"},
+    ),
+    (
+        "rows.HIGH",
+        2,
+        "test_rows.test_a_mark_near_the_top_may_be_the_arm_of_a_5",
+        {"top": 132, "sure": 0.99, "answer": "06?"},
+    ),
     (
         "rows.JOIN",
         0.5,
