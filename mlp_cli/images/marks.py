@@ -26,6 +26,7 @@ RING_SIDE, RING_HOLDS, RING_PART, RING_COVER = 0.1, 0.4, 0.2, 0.85
 UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
 TICK = 0.75  # height of the ticks on a printed line, in digits, at most
 FLAT = 0.25  # height to width of an underline or a dash, at most
+HOLLOW, NO_BAYS = 0.75, 0.88  # of an outline is its inside long, and at most so much of its hull is it
 MOST_FRAMES = 30  # and underlines that are looked for
 
 
@@ -82,17 +83,37 @@ class Marks:
         left, top, right, bottom = self.box[i]
         piece = np.uint8(self.labels[top:bottom, left:right] == i + 1)
         outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
-        return cv2.contourArea(outline) / max(cv2.contourArea(cv2.convexHull(outline)), 1)
+        return _share_of_hull(outline)
 
     def is_flat(self) -> NDArray[np.bool_]:
         """Which pieces are much wider than they are high, as an underline or a dash: (n,)."""
         return np.asarray(self.size[:, 1] <= FLAT * self.size[:, 0])
 
+    def _largest(self) -> NDArray[np.int_]:
+        """The pieces that may be a ring or an outline, from the largest."""
+        large = self.side >= RING_SIDE * min(self.labels.shape)
+        return np.argsort(-self.side)[: min(MOST_FRAMES, int(large.sum()))]
+
+    def hollows(self) -> NDArray[np.bool_]:
+        """The insides (h, w) of pieces that are outlines of strokes: such a piece has a hole nearly as long as itself,
+        and with bays, as no digit has."""
+        insides = np.zeros(self.labels.shape, bool)
+        for i in self._largest():
+            left, top, right, bottom = self.box[i]
+            labels = self.labels[top:bottom, left:right]
+            contours, tree = cv2.findContours((labels == i + 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+            holes = [contour for contour, (*_, outer) in zip(contours, tree[0], strict=True) if outer >= 0]
+            for hole in holes:
+                if max(cv2.boundingRect(hole)[2:]) > HOLLOW * self.side[i] and _share_of_hull(hole) < NO_BAYS:
+                    within = cv2.drawContours(np.zeros(labels.shape, np.uint8), [hole], 0, 1, cv2.FILLED) > 0
+                    paper = Marks.of(within & (labels == 0))  # without the counters of hollow digits
+                    insides[top:bottom, left:right] |= paper.labels == paper.side.argmax() + 1
+        return insides
+
     def rings(self) -> NDArray[np.bool_]:
         """Which pieces surround others: seen from the middle of these, such a piece is in every direction."""
         rings = np.zeros(len(self), bool)
-        large = self.side >= RING_SIDE * min(self.labels.shape)
-        for i in np.argsort(-self.side)[: min(MOST_FRAMES, int(large.sum()))]:
+        for i in self._largest():
             left, top, right, bottom = self.box[i]
             within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
             within &= (self.side >= RING_PART * self.side[i]) & ~rings
@@ -116,6 +137,10 @@ class Marks:
 def around(boxes: NDArray[np.int_]) -> NDArray[np.int_]:
     """The box that holds all `boxes` (n, 4)."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def _share_of_hull(contour: NDArray[np.int32]) -> float:
+    return cv2.contourArea(contour) / max(cv2.contourArea(cv2.convexHull(contour)), 1)
 
 
 def gaps(box: NDArray[np.int_], boxes: NDArray[np.int_]) -> NDArray[np.int_]:

@@ -144,6 +144,11 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
         edge = cv2.erode(sheet.inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
         marks = marks.only(np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] == 0)
     marks, frames = without_frames(marks)
+    hollows = marks.hollows()
+    if hollows.any():
+        ink = replace(ink, levels=np.maximum(ink.levels, hollows))
+        marks = Marks.of((marks.labels > 0) | hollows)
+        actions.append("an outline filled")
     rings = marks.rings()
     if rings.any():
         frames = np.concatenate([frames, marks.box[rings]])

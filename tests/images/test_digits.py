@@ -282,3 +282,12 @@ def test_a_digit_of_dots_is_read_as_strokes_if_the_gaps_are_shorter_than_the_dot
         digit, same = prepare(Page(page)), prepare(Page(stroke))
         assert any(action.endswith("dots joined") for action in digit.actions)
         assert np.corrcoef(digit.image.ravel(), same.image.ravel())[0, 1] > 0.9
+
+
+def test_a_hollow_digit_is_the_stroke_that_it_is_the_outline_of():
+    stroke = np.full((300, 300), 240, np.uint8)
+    cv2.polylines(stroke, [np.array([(70, 60), (220, 60), (120, 250)])], False, 20, 30)
+    outline = np.where(cv2.dilate(stroke, np.ones((7, 7), np.uint8)) == 20, 240, stroke)
+    hollow, filled = prepare(Page(outline)), prepare(Page(stroke))
+    assert "an outline filled" in hollow.actions
+    assert np.corrcoef(hollow.image.ravel(), filled.image.ravel())[0, 1] > 0.98

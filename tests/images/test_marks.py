@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -518,3 +519,22 @@ def test_a_line_that_ends_a_pixel_before_the_border_of_a_small_picture_is_ruled(
     mask[60:62, 1:119] = True
     mask[20:50, 50:60] = True
     assert without_ruling(mask)[1] == 1
+
+
+@pytest.mark.parametrize("stroke", [[(70, 60), (220, 60), (120, 250)], [(180, 260), (180, 50), (60, 190), (240, 190)]])
+def test_an_outline_is_filled_between_its_lines_and_not_in_the_counter_of_a_4(stroke):
+    digit = cv2.polylines(np.zeros((300, 300), np.uint8), [np.array(stroke)], False, 1, 30)
+    inside = cv2.erode(digit, np.ones((7, 7), np.uint8)) > 0
+    np.testing.assert_array_equal(Marks.of((digit > 0) & ~inside).hollows(), inside)
+
+
+@pytest.mark.parametrize(
+    "stroke",
+    [
+        [(60, 150), (150, 40), (240, 150), (150, 260), (60, 150)],  # a square 0
+        [(200, 280), (200, 40), (60, 40), (60, 90), (150, 90), (150, 160), (200, 160)],  # a bent loop on a long stem
+    ],
+)
+def test_a_hole_without_bays_or_one_much_shorter_than_the_digit_stays(stroke):
+    digit = cv2.polylines(np.zeros((300, 300), np.uint8), [np.array(stroke)], False, 1, 6)
+    assert not Marks.of(digit > 0).hollows().any()

@@ -221,6 +221,13 @@ PLANTED = [
         "test_marks.test_a_frame_has_a_least_size_and_no_thick_walls",
         {"side": 260, "width": 36, "is_frame": False},
     ),
+    (
+        "marks.HOLLOW",
+        0.5,
+        "test_marks.test_a_hole_without_bays_or_one_much_shorter_than_the_digit_stays",
+        {"stroke": [(200, 280), (200, 40), (60, 40), (60, 90), (150, 90), (150, 160), (200, 160)]},
+    ),
+    ("marks.HOLLOW", 2, "test_digits.test_a_hollow_digit_is_the_stroke_that_it_is_the_outline_of", {}),
     ("marks.LINE_COVER", 0.5, "test_marks.test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased", {}),
     ("marks.LINE_COVER", 2, "test_marks.test_a_ruled_line_so_faint_that_it_comes_and_goes_is_erased", {}),
     (
@@ -237,6 +244,18 @@ PLANTED = [
     ),
     ("marks.MOST_FRAMES", 0.5, "test_marks.test_the_search_for_nested_frames_is_limited", {}),
     ("marks.MOST_FRAMES", 2, "test_marks.test_the_search_for_nested_frames_is_limited", {}),
+    (
+        "marks.NO_BAYS",
+        0.5,
+        "test_marks.test_an_outline_is_filled_between_its_lines_and_not_in_the_counter_of_a_4",
+        {"stroke": [(180, 260), (180, 50), (60, 190), (240, 190)]},
+    ),
+    (
+        "marks.NO_BAYS",
+        2,
+        "test_marks.test_a_hole_without_bays_or_one_much_shorter_than_the_digit_stays",
+        {"stroke": [(60, 150), (150, 40), (240, 150), (150, 260), (60, 150)]},
+    ),
     (
         "marks.RING_PART",
         0.5,
