@@ -81,7 +81,8 @@ class RowReader:
 
     def _is_doubtful(self, piece: Piece, whole: Stretch) -> bool:
         """Whether a piece, read as a whole, may be several digits or a part of one."""
-        return bool(piece.sign) or max(whole.probabilities) < CLEAR or _width([piece]) > WIDEST * self.writing.height
+        is_unlike = piece.sign or not _may_be_digit([piece], self.writing.height)
+        return bool(is_unlike) or max(whole.probabilities) < CLEAR
 
     def _row(self, row: Sequence[Piece], wholes: list[Stretch], doubtful: Sequence[bool]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
@@ -124,7 +125,7 @@ class RowReader:
         if question.price is not None:
             sign = None  # a part of a digit, then
             cost = question.price - math.log(confidence) if confidence >= SURE else math.inf
-        elif sign or width > WIDEST * self.writing.height:
+        elif sign or not _may_be_digit(question.pieces, self.writing.height):
             cost = math.log(len(probabilities))  # the cost of a non-digit
         else:
             cost = -math.log(confidence)

@@ -311,6 +311,18 @@ def test_a_mark_near_the_top_may_be_the_arm_of_a_5(top, sure, answer):
     assert read(writing, Oracle(*[(writing.digit(pieces).image, *rest) for pieces, *rest in known])) == answer
 
 
+def test_the_halves_of_a_broken_1_are_one_digit_though_each_looks_like_a_1():
+    page = np.full((300, 500), 235, np.uint8)
+    for x in (80, 200):
+        cv2.ellipse(page, (x, 140), (35, 50), 0, 0, 360, 40, 12)
+    cv2.line(page, (290, 196), (310, 144), 40, 12)
+    cv2.line(page, (328, 128), (348, 76), 40, 12)
+    writing = find_rows(Page(page))
+    ((*rings, lower, upper),) = writing.rows
+    known = [([ring], 0) for ring in rings] + [([lower], 1), ([upper], 1), ([lower, upper], 1)]
+    assert read(writing, Oracle(*[(writing.digit(pieces).image, label) for pieces, label in known])) == "001"
+
+
 def test_touching_digits_within_a_string_are_cut(mnist):
     images, labels = mnist
     rng = np.random.default_rng(8)
