@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
-from mlp_cli.images.marks import Marks, around, without_underlines
+from mlp_cli.images.marks import Marks, around, gaps, without_underlines
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, drawn, dropped, find_marks
 from mlp_cli.images.strokes import stroke_width
@@ -27,7 +27,6 @@ STACKED = 0.25  # how far apart the parts of a digit stand above each other
 WHOLE = 1.6  # how tall they may be together
 NEAR = 0.2  # the distance of fragments from their digit, at most
 OUTSIDE, BESIDE = 0.1, 1.2  # how far above or below its neighbours in a row, and how far from them, a sign may be
-WALL, EDGE = 0.25, 0.1  # what is as slim, and as near to the upper or lower edge of a frame, is a part of a wall
 # Shares of the width of the pen:
 DOT = 0.5  # smaller dots were not made by the pen
 BREAK = 0.3  # narrower gaps are breaks in a stroke
@@ -110,17 +109,16 @@ def find_rows(page: Page, inverted: bool | None = None) -> Writing:
 
 
 def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
-    """Which pieces (n,) may be writing: those inside the frames, if there are any, and none that is too large."""
+    """Which pieces (n,) may be writing: those inside the frames, if there are any, and outside, where smaller ones are
+    labels, what is as tall as the lowest digit there; and none that is too large."""
     allowed = np.ones(len(marks), bool)
-    if len(frames):
-        centre = (marks.box[:, :2] + marks.box[:, 2:]) / 2
-        inside = [((centre >= frame[:2]) & (centre <= frame[2:])).all(axis=1) for frame in frames]
-        allowed = np.any(inside, axis=0) if np.any(inside) else allowed
+    framed = [(gaps(frame, marks.box) == 0).all(axis=1) for frame in frames]
+    if np.any(framed):
+        inside, heights = np.any(framed, axis=0), marks.size[:, 1]
+        lowest = heights[inside & (heights >= SMALL * _usual_height(marks, inside))].min()
+        allowed = inside | (heights >= lowest)
     free = allowed & ~marks.at_border()
     height = _usual_height(marks, free if free.any() else allowed)
-    for _, top, _, bottom in frames:
-        at_edge = np.abs(marks.box[:, [1, 3]] - (top, bottom)).min(axis=1) <= EDGE * height
-        allowed &= ~at_edge | (marks.size[:, 0] > WALL * height)
     most = np.where(marks.at_border()[:, None], AT_BORDER, (WIDE, TALL)) * height
     return allowed & (marks.size <= most).all(axis=1)
 

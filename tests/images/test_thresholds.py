@@ -619,8 +619,6 @@ PLANTED = [
     ),
     ("rows.DUST", 0.5, "test_rows.test_a_point_has_a_least_size_whatever_the_pen", {}),
     ("rows.DUST", 2, "test_rows.test_a_point_has_a_least_size_whatever_the_pen", {}),
-    ("rows.EDGE", 0.5, "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall", {"what": "a broken wall"}),
-    ("rows.EDGE", 2, "test_rows.test_a_slim_digit_near_the_foot_of_a_frame_with_several_rows_is_no_wall", {}),
     (
         "rows.FAINT",
         0.5,
@@ -713,13 +711,6 @@ PLANTED = [
     ),
     ("rows.THROUGH", 0.5, "test_rows.test_a_cut_goes_through_two_strokes_at_most", {"rungs": 2, "parts": 2}),
     ("rows.THROUGH", 2, "test_rows.test_a_cut_goes_through_two_strokes_at_most", {"rungs": 3, "parts": 1}),
-    ("rows.WALL", 0.5, "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall", {"what": "a thick one"}),
-    (
-        "rows.WALL",
-        2,
-        "test_rows.test_what_is_slim_and_near_the_frame_is_left_of_its_wall",
-        {"what": "as wide as a digit"},
-    ),
     (
         "rows.WHOLE",
         0.5,
