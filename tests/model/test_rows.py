@@ -315,8 +315,8 @@ def test_the_halves_of_a_broken_1_are_one_digit_though_each_looks_like_a_1():
     page = np.full((300, 500), 235, np.uint8)
     for x in (80, 200):
         cv2.ellipse(page, (x, 140), (35, 50), 0, 0, 360, 40, 12)
-    cv2.line(page, (290, 196), (310, 144), 40, 12)
-    cv2.line(page, (328, 128), (348, 76), 40, 12)
+    cv2.line(page, (290, 190), (310, 138), 40, 12)
+    cv2.line(page, (324, 130), (344, 78), 40, 12)
     writing = find_rows(Page(page))
     ((*rings, lower, upper),) = writing.rows
     known = [([ring], 0) for ring in rings] + [([lower], 1), ([upper], 1), ([lower, upper], 1)]
