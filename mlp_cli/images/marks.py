@@ -26,7 +26,7 @@ RING_SIDE, RING_HOLDS, RING_PART, RING_COVER = 0.1, 0.4, 0.2, 0.85
 UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
 TICK = 0.75  # height of the ticks on a printed line, in digits, at most
 FLAT = 0.25  # height to width of an underline or a dash, at most
-HOLLOW, NO_BAYS = 0.75, 0.88  # of an outline is its inside long, and at most so much of its hull is it
+HOLLOW, NO_BAYS = 0.87, 0.88  # of an outline is its inside long, and at most so much of its hull is it
 MOST_FRAMES = 30  # and underlines that are looked for
 
 

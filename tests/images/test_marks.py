@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from mlp_cli.data.datasets import load_dataset
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling, without_underlines
 
 SIDE = 300
@@ -538,3 +539,10 @@ def test_an_outline_is_filled_between_its_lines_and_not_in_the_counter_of_a_4(st
 def test_a_hole_without_bays_or_one_much_shorter_than_the_digit_stays(stroke):
     digit = cv2.polylines(np.zeros((300, 300), np.uint8), [np.array(stroke)], False, 1, 6)
     assert not Marks.of(digit > 0).hollows().any()
+
+
+def test_no_zero_of_mnist_is_an_outline():
+    train = load_dataset("train")
+    for image in train.images[train.labels == 0][:1000].reshape(-1, 28, 28):
+        zero = cv2.resize(image, (168, 168), interpolation=cv2.INTER_CUBIC) > 100
+        assert not Marks.of(zero).hollows().any()
