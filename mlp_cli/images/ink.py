@@ -50,8 +50,8 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     room = np.subtract(255, paper, out=paper)  # in place, since a new array costs more time than its values
     contrast /= np.clip(room, DARK, 255, out=room)  # with both bounds numpy is faster than with one
     np.clip(contrast, 0, 1, out=contrast)
-    some = np.ascontiguousarray(contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED])
-    counts = cv2.calcHist([some], [0], None, [BINS], [0, 1 + 1e-6]).ravel()
+    some = contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED]
+    counts = np.bincount((some * (BINS - 0.001)).astype(int).ravel(), minlength=BINS)
     threshold = _threshold(counts)
     above = counts.copy()
     above[: int(threshold * BINS) + 1] = 0
@@ -107,7 +107,7 @@ def _skewness(values: NDArray[np.float64]) -> float:
     return float((difference**3).mean() / max((difference**2).mean() ** 1.5, 1e-9))
 
 
-def _threshold(counts: NDArray[np.float32]) -> float:
+def _threshold(counts: NDArray[np.int_]) -> float:
     """The contrast above which there is ink, from the histogram of contrast: Otsu's, raised above the noise of the
     paper.
 
@@ -129,13 +129,11 @@ def otsu_threshold(counts: NDArray[Any]) -> float:
     below = np.cumsum(counts, dtype=np.float64)
     mass = np.cumsum(counts * np.arange(len(counts)), dtype=np.float64)
     above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        difference = mass / below - (mass[-1] - mass) / above
-        between = np.nan_to_num(below * above * difference**2)
-    return float(between.argmax() / len(counts))
+    difference = mass / np.maximum(below, 1) - (mass[-1] - mass) / np.maximum(above, 1)
+    return float((below * above * difference**2).argmax() / len(counts))
 
 
-def _quantile(counts: NDArray[np.float32], share: float) -> float:
+def _quantile(counts: NDArray[np.int_], share: float) -> float:
     """The value, 0 to 1, below which this share of a histogram lies."""
     total = np.cumsum(counts, dtype=np.float64)
     return float(np.searchsorted(total, share * total[-1]) / len(counts))

@@ -42,10 +42,12 @@ class Marks:
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> "Marks":
         """The 8-connected pieces of a mask (h, w)."""
-        found = cv2.connectedComponentsWithStatsWithAlgorithm(mask.view(np.uint8), 8, cv2.CV_32S, cv2.CCL_GRANA)
-        _, labels, statistics, _ = found
-        left, top, width, height, area = statistics[1:].astype(int).T
-        return cls(labels, area, np.stack([left, top, left + width, top + height], axis=1))
+        number, labels = cv2.connectedComponentsWithAlgorithm(mask.view(np.uint8), 8, cv2.CV_32S, cv2.CCL_GRANA)
+        y, x, end = _runs(mask)  # far fewer than pixels
+        piece, box = labels[y, x] - 1, np.full((number - 1, 4), -max(mask.shape))
+        for side, places in zip(box.T, (-x, -y, end, y + 1), strict=True):
+            np.maximum.at(side, piece, places)
+        return cls(labels, np.bincount(piece, end - x, number - 1).astype(int), np.abs(box))
 
     def __len__(self) -> int:
         return len(self.area)
@@ -175,7 +177,10 @@ def _crossing(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     lines, count, thickest = np.zeros(mask.shape, np.uint8), 0, 0
     x = np.linspace(0, width - 1, min(width, SAMPLED)).astype(int)
     end = max(2, round(END * len(x)))
-    ink = cv2.dilate(_runs(mask[:, x]), np.ones((3, 1), np.uint8))  # as exact as the lines that are tried
+    _, start, stop = _runs(mask[:, x].T)
+    ink = np.zeros((height, len(x)), np.float32)  # in each pixel the length of its vertical run
+    ink.T[mask[:, x].T] = np.repeat(stop - start, stop - start)
+    ink = cv2.dilate(ink, np.ones((3, 1), np.uint8))  # as exact as the lines that are tried
     rows, columns = np.nonzero(ink)
     least = LINE_COVER + (1 - LINE_COVER) * np.mean(ink > 0)  # a line stands out of noise and dense writing
     room = int(SLOPE * width / 2) + 1
@@ -204,15 +209,6 @@ def _crossing(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
             count, thickest = count + 1, max(thickest, thickness)
         likely = likely[~same]
     return (lines > 0) & _thin(mask, 2 * thickest), count
-
-
-def _runs(columns: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Of each pixel of ink (h, w) the length of the vertical run that it is in, else 0."""
-    edges = np.diff(np.pad(columns, ((1, 1), (0, 0))).astype(np.int8), axis=0)
-    starts, ends = (np.nonzero(np.equal(edges.T, sign))[1] for sign in (1, -1))
-    runs = np.zeros(columns.shape, np.float32)
-    runs.T[columns.T] = np.repeat(ends - starts, ends - starts)
-    return runs
 
 
 def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:
@@ -244,8 +240,8 @@ def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool
     walls = np.zeros(mask.shape, bool)
     thicknesses, slopes = [], list[list[float]]([[], []])
     for turn in range(4):
-        wall, thickness, cover, slope = _upper_wall(np.rot90(mask, turn))
-        if cover >= FRAME_COVER and thickness <= FRAME_THICKNESS * min(mask.shape):
+        if found := _upper_wall(np.rot90(mask, turn), FRAME_COVER, FRAME_THICKNESS * min(mask.shape)):
+            wall, thickness, slope = found
             thicknesses.append(thickness)
             slopes[turn % 2].append(slope * (-1) ** turn)
             walls |= np.rot90(wall, -turn)
@@ -280,18 +276,23 @@ def _inner_walls(mask: NDArray[np.bool_], slope: float, thickness: int) -> tuple
     return walls, int((np.diff(is_wall.astype(np.int8), axis=0, prepend=0) == 1).sum())
 
 
-def _upper_wall(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float, float]:
-    """The nearly horizontal line that a mask begins with from above, as a mask; its thickness; the share of the
-    columns that it is the first ink in; and its slope. A stroke that crosses it is thicker, and no part of it."""
-    outer, thickness = _outer_run(mask)
-    edge = outer.argmax(axis=0)
-    third = -(-len(edge) // 3)
+def _upper_wall(mask: NDArray[np.bool_], least: float, most: float) -> tuple[NDArray[np.bool_], int, float] | None:
+    """The nearly horizontal line that a piece begins with from above, as a mask, its thickness and its slope; None if
+    it is the first ink in less than a share `least` of the columns, or thicker than `most`. A stroke that crosses it is
+    thicker, and no part of it."""
+    column, start, end = _runs(mask.T)
+    first = np.searchsorted(column, np.arange(mask.shape[1]))
+    edge, run = start[first], (end - start)[first]
+    thickness, third = _median(run), -(-len(edge) // 3)
     ends = _median(edge[:third]), _median(edge[-third:])
     slope = (ends[1] - ends[0]) / max(len(edge) - third, 1)
     line = ends[0] + slope * (np.arange(len(edge)) - (third - 1) / 2)
     on_line = np.abs(edge - line) <= max(2, thickness / 2)
-    wall = outer & on_line & (outer.sum(axis=0) <= 2 * thickness)
-    return wall, thickness, float(on_line.mean()) if abs(slope) <= SLOPE else 0.0, slope
+    if on_line.mean() < least or thickness > most or abs(slope) > SLOPE:
+        return None
+    row = np.arange(len(mask))[:, None]
+    wall = (row >= edge) & (row < edge + run) & on_line & (run <= 2 * thickness)
+    return wall, thickness, slope
 
 
 def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
@@ -303,10 +304,10 @@ def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     for i in widest[marks.size[widest, 0] >= UNDERLINE * height]:
         left, top, right, bottom = marks.box[i]
         piece = marks.labels[top:bottom, left:right] == i + 1
-        line, thickness, cover, _ = _upper_wall(piece[::-1])
         above = (marks.box[:, 0] < right) & (marks.box[:, 2] > left) & (marks.box[:, 1] < bottom - height / 2)
         above &= marks.box[:, 3] > bottom - 2 * height
-        if cover >= UNDERLINE_COVER and thickness <= height / 4 and above.any():
+        if above.any() and (found := _upper_wall(piece[::-1], UNDERLINE_COVER, height / 4)):
+            line, thickness, _ = found
             mask[top:bottom, left:right] &= ~line[::-1]
             rest = Marks.of(piece & ~line[::-1])
             (width, tall), thin = rest.size.T, 2 * thickness
@@ -317,12 +318,13 @@ def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     return Marks.of(mask) if count else marks, count
 
 
-def _outer_run(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """Of each column the first run of ink from the top, as a mask, and the median of their lengths."""
-    ink = np.maximum.accumulate(mask, axis=0)
-    gap = np.maximum.accumulate(ink & ~mask, axis=0)
-    run = ink & ~gap
-    return run, _median(run.sum(axis=0))
+def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.int_]]:
+    """Of each horizontal run of ink, from the top left on, the row, the first column and the one behind the last."""
+    height, width = mask.shape
+    ink = np.zeros(height * (width + 1) + 1, bool)  # with a pixel of paper before the first row, and after each
+    ink[1:].reshape(height, width + 1)[:, :width] = mask
+    row, column = np.divmod(np.flatnonzero(ink[1:] != ink[:-1]), width + 1)
+    return row[::2], column[::2], column[1::2]
 
 
 def _thin(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.bool_]:

@@ -179,7 +179,7 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
     chosen = np.arange(len(marks)) == score.argmax()
     largest = marks.side[chosen][0]
     allowed = inside & (~at_border | at_border[chosen])
-    while True:
+    while not chosen.all():
         gap = gaps(around(marks.box[chosen]), marks.box)
         distance = np.hypot(*gap.T)
         fragment = (distance <= NEAR * largest) & (marks.side >= DUST * largest)
@@ -188,8 +188,9 @@ def _one(marks: Marks, place: NDArray[np.int_], inside: NDArray[np.bool_]) -> ND
         for i in np.flatnonzero(more & ~chosen).tolist():
             more[i] = marks.thickness(i) < THICKER * marks.thickness(int(score.argmax()))
         if (more == chosen).all():
-            return chosen
+            break
         chosen = more
+    return chosen
 
 
 def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
