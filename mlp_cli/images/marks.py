@@ -115,19 +115,20 @@ class Marks:
     def rings(self) -> NDArray[np.bool_]:
         """Which pieces surround others: seen from the middle of these, such a piece is in every direction."""
         rings = np.zeros(len(self), bool)
-        for i in self._largest():
+        largest = self._largest().tolist()
+        for least, i in [(RING_HOLDS, i) for i in largest] + [(RING_PART, i) for i in largest]:
             left, top, right, bottom = self.box[i]
             within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
             within &= (self.side >= RING_PART * self.side[i]) & ~rings
-            if not within.any():
+            if not within.any() or (least == RING_PART and not rings.any()):
                 continue
             content = around(self.box[within])
-            if max(content[2:] - content[:2]) >= RING_HOLDS * self.side[i]:
+            if max(content[2:] - content[:2]) >= least * self.side[i]:
                 y, x = np.nonzero(self.labels[top:bottom, left:right] == i + 1)
                 centre = (content[:2] + content[2:]) / 2
                 angle = np.arctan2(y + top - centre[1], x + left - centre[0])
                 seen = np.bincount(np.int_((angle + np.pi) / (2 * np.pi) * 35.999), minlength=36) > 0
-                rings[i] = seen.mean() >= RING_COVER
+                rings[i] |= seen.mean() >= RING_COVER
         return rings
 
     def pixels(self, chosen: NDArray[np.bool_], box: NDArray[np.int_] | None = None) -> NDArray[np.bool_]:

@@ -243,6 +243,14 @@ def test_a_ring_may_hold_several_digits_but_two_specks_are_in_a_zero(side, is_ri
     assert sorted(rings) == [False, False, is_ring]
 
 
+def test_beside_a_ring_another_may_hold_a_smaller_mark():
+    """120 and 70 of 260 pixels; alone, the second would be a zero with a bar in it."""
+    first, second = ring((10, 20, 140, 280), 6), ring((155, 20, 285, 280), 6)
+    digit, bar = ring((50, 90, 100, 210), 6), drawn([(220, 115), (220, 185)], width=6)
+    assert Marks.of(first | digit | second | bar).rings().sum() == 2
+    assert not Marks.of(second | bar).rings().any()
+
+
 def test_a_ring_may_be_open_but_not_as_wide_as_a_c():
     digit = ring((110, 90, 190, 210))
     for gap, is_ring in [(20, True), (200, False)]:  # of 260 pixels, seen from 110 away
