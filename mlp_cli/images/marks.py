@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.images.sheet import EDGE
 from mlp_cli.images.strokes import distances
 
 # A ruled line is thinner than this share of the page, and ink where else there is none for so much of itself; so steep
@@ -25,6 +26,8 @@ RING_SIDE, RING_HOLDS, RING_PART, RING_COVER = 0.1, 0.4, 0.2, 0.85
 # An underline is at least so many digits high long, and the lowest ink along so much of itself.
 UNDERLINE, UNDERLINE_COVER = 2.0, 0.7
 TICK = 0.75  # height of the ticks on a printed line, in digits, at most
+TILE = 0.95  # of the rectangle around it is a tile, with what is left blank there
+WRITTEN = 0.25  # of the side of a tile or a cell is written, at least
 FLAT = 0.25  # height to width of an underline or a dash, at most
 HOLLOW, NO_BAYS = 0.87, 0.88  # of an outline is its inside long, and at most so much of its hull is it
 MOST_FRAMES = 30  # and underlines that are looked for
@@ -82,10 +85,29 @@ class Marks:
 
     def solidity(self, i: int) -> float:
         """The share of its hull that piece i and its holes fill: 1 if it has no bays."""
+        return _share_of_hull(self._outline(i))
+
+    def _outline(self, i: int) -> NDArray[np.int32]:
         left, top, right, bottom = self.box[i]
         piece = np.uint8(self.labels[top:bottom, left:right] == i + 1)
-        outline = max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
-        return _share_of_hull(outline)
+        found = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(int(left), int(top)))[0]
+        return np.asarray(max(found, key=len))
+
+    def tiles(self) -> NDArray[np.bool_]:
+        """The mask of the solid rectangles, without their rims, in which something is left blank."""
+        tiles = np.zeros(self.labels.shape, bool)
+        large = (self.size >= FRAME_SIDE * min(tiles.shape)).all(axis=1)
+        for i in np.flatnonzero(large & (2 * self.area > self.size.prod(axis=1)))[:MOST_FRAMES]:
+            outline = self._outline(i)
+            _, sides, _ = cv2.minAreaRect(outline)
+            if cv2.contourArea(outline) >= TILE * sides[0] * sides[1]:
+                tile = cv2.drawContours(np.zeros(tiles.shape, np.uint8), [outline], 0, 1, -1)
+                width = 2 * round(EDGE * min(sides)) + 3
+                inside = cv2.erode(tile, np.ones((width, width), np.uint8)).view(bool)
+                blank = Marks.of(inside & (self.labels == 0))
+                if blank.side.max(initial=0) >= WRITTEN * min(sides):
+                    tiles |= inside
+        return tiles
 
     def is_flat(self) -> NDArray[np.bool_]:
         """Which pieces are much wider than they are high, as an underline or a dash: (n,)."""
@@ -258,7 +280,7 @@ def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool
     rim = max(2 * thickness, 0.1 * cell)
     near = (marks.box[:, 2:] <= rim).any(axis=1) | (marks.box[:, :2] >= (width - rim, height - rim)).any(axis=1)
     written = ~near & (marks.side > 0.1 * cell)
-    return marks.pixels(written) if marks.side[written].sum() >= 0.25 * cell else None
+    return marks.pixels(written) if marks.side[written].sum() >= WRITTEN * cell else None
 
 
 def _inner_walls(mask: NDArray[np.bool_], slope: float, thickness: int) -> tuple[NDArray[np.bool_], int]:

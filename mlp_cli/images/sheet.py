@@ -25,7 +25,6 @@ SHARP = 2.0  # times as large as the steps on either side of it
 ALL_AROUND = 0.85  # of the outline has that step
 TOUCH = 0.04  # of the outline, along the border, is that of a corner that touches it
 SQUARE = 0.9  # 1 if an outline's own sides are parallel or at right angles, 0 at any angle
-OWN = 0.5  # of the outline of a sheet that nothing but a sheet has
 EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
 
 
@@ -33,8 +32,7 @@ EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
 class Sheet:
     """`pixels` (h, w) or (h, w, 3) uint8, and `levels` (h, w), the channel of them that is looked at; `to_picture`, the
     matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet that `is_round`, or
-    of which only a part is on the page, `inside` (h, w) is where it is; and if most of its outline is the page's
-    border, so that its edge may be a shadow's, `outline` (n, 2) are its corners there."""
+    of which only a part is on the page, `inside` (h, w) is where it is and `outline` (n, 2) are its corners there."""
 
     levels: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
@@ -209,8 +207,7 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
         return Sheet(grey(pixels), pixels, page.to_picture @ matrix)
     inside = _inside(pixels.shape, corners @ turn - (left, top))
     pixels = _with_paper_around(pixels, inside)
-    may_be_lit = _own_share(corners, page.levels.shape) < OWN
-    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners if may_be_lit else None, not is_open)
+    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners, not is_open)
 
 
 def _turn(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -231,17 +228,17 @@ def _own_sides(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[
     return sides[((middle > room) & (middle < np.array(shape[::-1]) - 1 - room)).all(axis=1)]
 
 
-def _own_share(corners: NDArray[np.float64], shape: tuple[int, ...]) -> float:
-    """The share of an outline that is not the border's."""
-    sides = np.roll(corners, -1, axis=0) - corners
-    return float(np.hypot(*_own_sides(corners, shape).T).sum() / np.hypot(*sides.T).sum())
-
-
 def _inside(shape: tuple[int, ...], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
     """The mask of a polygon without its edge, but where that is the border."""
     filled = cv2.fillPoly(np.zeros(shape[:2], np.uint8), [np.rint(corners).astype(np.int32)], 1)
-    edge = round(EDGE * max(shape)) * 2 + 1
+    edge = round(EDGE * min(shape[:2])) * 2 + 1
     return cv2.erode(filled, np.ones((edge, edge), np.uint8)).astype(bool)
+
+
+def rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """Of a mask the pixels (h, w) that are at most so far from its edge, if that is not the border."""
+    around = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    return inside & ~cv2.erode(inside.view(np.uint8), around).view(bool)
 
 
 def _with_paper_around(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:

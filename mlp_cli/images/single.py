@@ -12,7 +12,7 @@ from mlp_cli.images.digits import Digit
 from mlp_cli.images.ink import Ink, find_ink
 from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
 from mlp_cli.images.mnist import normalise, tight_box
-from mlp_cli.images.sheet import SOLID, Sheet, sheets, whole
+from mlp_cli.images.sheet import EDGE, SOLID, Sheet, rim, sheets, whole
 from mlp_cli.images.strokes import distances, weigh
 
 # Shares of the longer side of a digit's largest piece:
@@ -56,7 +56,9 @@ def _single(found: Found) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     place, inside = _field(marks, found.frames)
     chosen = _one(marks, place, inside)
     beside = gaps(around(marks.box[chosen]), marks.box)[:, 1] == 0
-    another = inside & ~chosen & ~marks.at_border() & (beside | ~marks.is_flat())  # no line above or below the digit
+    framed = [(gaps(frame, marks.box) == 0).all(axis=1) for frame in found.frames]
+    another = np.any([inside, *framed], axis=0) & ~chosen & ~marks.at_border()
+    another &= beside | ~marks.is_flat()  # no line above or below the digit
     return chosen, another & (marks.side >= ANOTHER * marks.side[chosen].max())
 
 
@@ -82,18 +84,7 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
     """The marks on a Page, or on the sheet that it shows. Raises ImageError if there are none."""
     cv2.setNumThreads(1)  # on pages of this size a second thread costs more than it saves
     all_of_it = whole(page)
-    found, place = None, None
-    for sheet in sheets(all_of_it):  # the smallest of those with the same digit: a window on a screen in a room
-        inner = _on_sheet(all_of_it, sheet, inverted)
-        if inner:
-            left, top, right, bottom = inner[1]
-            if place is None or (
-                place[0] <= (left + right) / 2 <= place[2] and place[1] <= (top + bottom) / 2 <= place[3]
-            ):
-                found, place = inner
-    if found:
-        found.actions.append("sheet found")
-    found = found or _look(all_of_it, inverted)
+    found = _on_one_sheet(all_of_it, inverted) or _look(all_of_it, inverted)
     if not found:
         forced = "" if inverted is None else f" of {'dark' if inverted else 'light'} ink; see --invert"
         raise ImageError(f"no digit found: the page is blank{forced}")
@@ -102,9 +93,27 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
     return found
 
 
-def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, tuple[int, int, int, int]] | None:
+def _on_one_sheet(page: Sheet, inverted: bool | None) -> Found | None:
+    """What is on the smallest of the sheets on a page with the same digit, such as a window on a screen in a room; None
+    if there is none, or beside it there are more with digits as large, as on tiles."""
+    looked = [inner for sheet in sheets(page) if (inner := _on_sheet(page, sheet, inverted))]
+    if not looked:
+        return None
+    found, place = looked[0]
+    outer = np.array(found.sheet.box_in_picture(np.array([0, 0, *found.marks.labels.shape[::-1]])))
+    for another, box in looked[1:]:
+        middle = np.tile((box[:2] + box[2:]) // 2, 2)[None]
+        if not gaps(place, middle).any():
+            found, place = another, box
+        elif gaps(outer, middle).any() and max(box[2:] - box[:2]) >= ANOTHER * max(place[2:] - place[:2]):
+            return None
+    found.actions.append("sheet found")
+    return found
+
+
+def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, NDArray[np.int_]] | None:
     """What is on a sheet that may lie on a page, and the box in the picture of the digit on it; None if there is none,
-    or it goes over the sheet's edge."""
+    or it goes over the sheet's edge, or there are more beyond."""
     found = _look(sheet, inverted)
     if not found or not len(found.marks):
         return None
@@ -115,21 +124,21 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
         return None
     left, top, right, bottom = around(marks.box[chosen])
     from_end_to_end = right - left == sheet.levels.shape[1] or bottom - top == sheet.levels.shape[0]
-    if from_end_to_end or (sheet.inside is None and marks.at_border()[chosen].any()):
+    over_edge = marks.at_border()[chosen] if sheet.inside is None else marks.pixels(chosen)[rim(sheet.inside, 1)]
+    if from_end_to_end or over_edge.any():
         return None
     if sheet.is_round and marks.solidity(int(np.where(chosen, marks.side, 0).argmax())) >= SOLID:
         return None  # the counter of a 0
-    if sheet.outline is not None:  # then there may be more digits beyond, in the shadow
-        beyond = _look(page, found.ink.inverted)
-        if beyond:
-            others = beyond.marks
-            middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
-            outline = sheet.outline.astype(np.float32)
-            distance = np.array([-cv2.pointPolygonTest(outline, point.tolist(), True) for point in middle])
-            outside = distance > NEAR * side  # nearer ink is the edge itself
-            if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
-                return None
-    return found, sheet.box_in_picture(around(marks.box[chosen]))
+    # What is round may be one of several rings, and the edge of what is cut off by the border a shadow's.
+    if sheet.outline is not None and (beyond := _look(page, found.ink.inverted)):
+        others = beyond.marks
+        middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
+        outline = sheet.outline.astype(np.float32)
+        distance = np.array([-cv2.pointPolygonTest(outline, point.tolist(), True) for point in middle])
+        outside = distance > NEAR * side  # nearer ink is the edge itself
+        if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
+            return None
+    return found, np.array(sheet.box_in_picture(around(marks.box[chosen])))
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
@@ -137,12 +146,17 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
     ink = find_ink(sheet.levels, inverted)
     if ink is None:
         return None
-    actions = ["inverted"] if ink.inverted else []
     mask, lines = without_ruling(ink.mask if sheet.inside is None else ink.mask & sheet.inside)
     marks = Marks.of(mask)
-    if sheet.inside is not None:  # ink at the edge of the sheet is part of the edge
-        edge = cv2.erode(sheet.inside.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-        marks = marks.only(np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] == 0)
+    if sheet.inside is not None:  # what is for the most part at the edge is a part of it
+        edge = rim(sheet.inside, round(EDGE * min(mask.shape)) + 2)
+        marks = marks.only(2 * np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] < marks.area)
+    tiles = marks.tiles()
+    if tiles.any():  # there ink and paper change places
+        rest = marks.only(np.bincount(marks.labels[tiles], minlength=len(marks) + 1)[1:] == 0)
+        ink = replace(ink, levels=np.where(tiles, 1 - ink.levels, ink.levels), inverted=not ink.inverted)
+        marks = Marks.of(np.where(tiles, marks.labels, rest.labels == 0) == 0)
+    actions = ["inverted"] if ink.inverted else []
     marks, frames = without_frames(marks)
     hollows = marks.hollows()
     if hollows.any():

@@ -97,6 +97,26 @@ def test_print_outside_the_frame_is_not_another_digit(mnist):
     assert digit.box[1] > 150
 
 
+@pytest.mark.parametrize("tiles", [False, True])
+def test_none_of_several_digits_in_frames_or_on_tiles_is_read_alone(mnist, tiles):
+    """Three of them, dark on paper with a line around, or light on black."""
+    page = np.full((140, 420), 235, np.uint8)
+    for left, image in zip((20, 155, 290), mnist[:3], strict=True):
+        digit = np.kron(image[2:26, 2:26], np.ones((4, 4), np.uint8))
+        page[20:120, left : left + 110] = 0 if tiles else 40
+        page[23:117, left + 3 : left + 107] = 0 if tiles else 235
+        page[22:118, left + 7 : left + 103] = digit if tiles else 235 - np.uint8(digit * 0.8)
+    with pytest.raises(ImageError, match=r"^3 possible digits found; use --split to read several"):
+        prepare(Page(page))
+    writing = find_rows(Page(page))
+    assert writing.found.ink.inverted != tiles
+    ((*pieces,),) = writing.rows
+    assert len(pieces) == 3
+    for piece, image in zip(pieces, mnist[:3], strict=True):
+        left, top, right, bottom = tight_box(image > 0)
+        assert piece.levels.mean() * 255 == pytest.approx(image[top:bottom, left:right].mean(), abs=25)
+
+
 @pytest.mark.parametrize("deviation", [3, 6, 12, 30, 80])
 def test_a_page_of_noise_is_refused(deviation):
     noise = np.random.default_rng(0).normal(160, deviation, (200, 200)).clip(0, 255).astype(np.uint8)

@@ -554,3 +554,42 @@ def test_no_zero_of_mnist_is_an_outline():
     for image in train.images[train.labels == 0][:1000].reshape(-1, 28, 28):
         zero = cv2.resize(image, (168, 168), interpolation=cv2.INTER_CUBIC) > 100
         assert not Marks.of(zero).hollows().any()
+
+
+def solid(shape):
+    """A solid thing (100 × 100 pixels or about so) with a 7 left blank, 40 pixels high."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    height = 16 if "speck" in shape else 40
+    if shape == "a round one":
+        cv2.circle(mask, (150, 150), 60, 1, -1)
+    else:
+        angle = np.deg2rad(10 if shape == "tilted" else 0)
+        along = np.array([(-50, -50), (50, -50), (50, 50), (-50, 50)])
+        turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+        cv2.fillPoly(mask, [np.rint(150 + along @ turn).astype(np.int32)], 1)
+    if shape != "blank":
+        seven = np.array([(-0.25, -0.5), (0.25, -0.5), (0, 0.5)])
+        if shape == "as a frame":
+            mask[110:190, 110:190] = 0
+        cv2.polylines(mask, [np.rint(150 + height * seven).astype(np.int32)], False, 0, 5)
+    return mask.astype(bool)
+
+
+@pytest.mark.parametrize("shape", ["upright", "tilted", "a round one", "with a speck", "as a frame", "blank"])
+def test_on_a_solid_rectangle_what_is_blank_is_written(shape):
+    mask = solid(shape)
+    tiles = Marks.of(mask).tiles()
+    assert tiles.any() == (shape in ("upright", "tilted"))
+    if tiles.any():
+        written = Marks.of(tiles & ~mask)
+        assert len(written) == 1
+        assert abs(written.side[0] - 45) <= 2
+
+
+@pytest.mark.parametrize(("width", "is_rim"), [(4, True), (6, False)])
+def test_the_rim_of_a_tile_is_not_written(width, is_rim):
+    """A blank line along its left side, from 0 or from 4 pixels on."""
+    mask = solid("upright")
+    mask[100:201, 100 : 100 + width] = False
+    written = Marks.of(Marks.of(mask | solid("upright")).tiles() & ~mask)
+    assert (len(written) == 1) == is_rim

@@ -7,7 +7,7 @@ from pages import PAPER, on_desk, page
 from samples import load_mnist
 
 from mlp_cli.images.decode import Page
-from mlp_cli.images.sheet import _is_open, _turn, sheets, whole
+from mlp_cli.images.sheet import _is_open, _own_sides, _turn, sheets, whole
 from mlp_cli.images.single import find_marks, find_one
 
 
@@ -95,9 +95,9 @@ def test_the_light_on_a_round_thing_goes_on_around_it():
     assert len(found.marks) == 1
 
 
-@pytest.mark.parametrize(("x", "y", "is_ink"), [(312, 150, True), (318, 150, False), (276, 214, False)])
-def test_what_crosses_the_edge_of_a_round_thing_is_not_ink_on_it(x, y, is_ink):
-    """Its right end is at 330, and of 8 pixels that are cut off there at 322."""
+@pytest.mark.parametrize(("x", "y", "is_ink"), [(308, 150, True), (312, 150, False), (276, 214, False)])
+def test_what_is_for_the_most_part_at_the_edge_of_a_round_thing_is_not_ink_on_it(x, y, is_ink):
+    """Its right end is at 330; 7 pixels of it are cut off, and 9 more are its edge."""
     picture = button(ink=240)
     picture[y : y + 9, x : x + 9] = 240
     assert len(find_marks(Page(picture)).marks) == 1 + is_ink
@@ -212,19 +212,55 @@ def test_a_step_on_three_sides_makes_no_sheet():
     assert found(photo) == []
 
 
-@pytest.mark.parametrize(
-    ("box", "is_lit"),
-    [
-        ((0, 0, 200, 300), True),
-        ((0, 40, 250, 250), False),
-        ((6, 0, 200, 300), True),  # 6 of 400 pixels from the border are none
-        ((12, 0, 200, 300), False),
-    ],
-)
-def test_a_sheet_with_little_outline_of_its_own_may_be_the_light_side_of_a_shadow(box, is_lit):
-    left, top, right, bottom = box
-    sheets = found(scene([(left, top), (right, top), (right, bottom), (left, bottom)]))
-    assert {sheet.outline is not None for sheet in sheets if sheet.levels.mean() > 200} == {is_lit}
+@pytest.mark.parametrize(("length", "is_sheet"), [(80, False), (30, True)])
+def test_of_sheets_beside_each_other_with_digits_as_large_none_is_the_page(length, is_sheet):
+    """Two squares on a desk, with a bar of 80 pixels on the first."""
+    photo = np.full((300, 500), 90, np.uint8)
+    for left, size in ((40, 80), (280, length)):
+        photo[60:240, left : left + 180] = 230
+        photo[150 - size // 2 : 150 + size // 2, left + 80 : left + 95] = 30
+    marks = find_marks(Page(photo))
+    assert ("sheet found" in marks.actions) == is_sheet
+    assert len(marks.marks) == 2 - is_sheet
+
+
+@pytest.mark.parametrize(("beside", "is_sheet"), [(False, True), (True, False)])
+def test_a_ring_around_one_of_several_digits_is_no_sheet(beside, is_sheet):
+    photo = np.full((300, 500), 230, np.uint8)
+    cv2.ellipse(photo, (150, 150), (110, 120), 0, 0, 360, 60, 24)
+    for left in (120, 350)[: 1 + beside]:
+        cv2.polylines(photo, [np.int32([(left, 110), (left + 60, 110), (left + 25, 190)])], False, 60, 10)
+    found = find_marks(Page(photo))
+    assert ("sheet found" in found.actions) == is_sheet
+    assert sum(found.marks.side < 100) == 2 - is_sheet
+
+
+def test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side():
+    y, x = np.mgrid[:300, :400]
+    photo = np.full((300, 400), 230.0)
+    cv2.polylines(photo, [np.int32([(170, 100), (230, 100), (195, 220)])], False, 40, 12)
+    photo[y < 130 + 0.05 * x] *= 0.5
+    assert find_one(Page(np.uint8(cv2.GaussianBlur(photo, (0, 0), 2)))).box[1] < 110
+
+
+@pytest.mark.parametrize("far", [12, -20])
+def test_digits_near_the_edge_of_a_shadow_or_across_it_are_not_lost(far):
+    """Four bars, of which three end 40 pixels above it, and one so `far` above."""
+    y, x = np.mgrid[:290, :780]
+    photo = np.full((290, 780), 230.0)
+    for left, above in ((200, 40), (300, 40), (400, 40), (500, far)):
+        bottom = int(170 + 0.03 * left) - above
+        photo[bottom - 60 : bottom, left : left + 14] = 60
+    photo[y < 170 + 0.03 * x] *= 0.6
+    found = find_marks(Page(np.uint8(cv2.GaussianBlur(photo, (0, 0), 2))))
+    assert len(found.marks) == 4
+
+
+@pytest.mark.parametrize(("left", "own"), [(6, 1), (12, 2)])
+def test_a_side_near_the_border_is_not_of_the_sheet(left, own):
+    """2% of the picture are 8 pixels."""
+    corners = np.array([(left, 0), (200, 0), (200, 299), (left, 299)], float)
+    assert len(_own_sides(corners, (300, 400))) == own
 
 
 @pytest.mark.parametrize(("lean", "turn"), [(0, 20), (20, 0)])
