@@ -307,10 +307,9 @@ def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> P
     """The Piece of a group, with the soft edges of its strokes."""
     box = around(found.marks.box[group == g])
     left, top, right, bottom = box
-    rim = max(1, round(0.02 * max(right - left, bottom - top)))
     labels = found.marks.labels[top:bottom, left:right]
     mask = np.append(-1, group).take(labels) == g
-    soft = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), iterations=rim)
+    soft = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
     return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, sign)
 
 
