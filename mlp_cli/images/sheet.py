@@ -104,7 +104,7 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
     if not is_open and len(corners) == 4 and lost <= 1 - SOLID:
         return _sharp(corners, contour[:, 0])
     # An ellipse at the border has as many corners as a sheet that is cut off there, but loses more.
-    is_cut_off = is_open and 4 <= len(corners) <= 8 and lost <= (1 - SOLID) / (1 if len(corners) == 4 else 4)
+    is_cut_off = is_open and len(corners) >= 4 and lost <= (1 - SOLID) / (1 if len(corners) == 4 else 4)
     if not is_cut_off and (is_open or own < ROUND * area):
         return None
     return hull[:, 0].astype(np.float64)

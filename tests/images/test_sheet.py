@@ -282,6 +282,14 @@ def test_a_sheet_is_cut_off_where_enough_of_its_outline_is_the_border(share, is_
     assert _is_open(corners, (480, 640)) == is_open
 
 
+@pytest.mark.parametrize(("top", "bottom", "is_open"), [(2, 2, True), (2, 4, False), (4, 2, False)])
+def test_a_side_within_two_pixels_of_the_border_is_the_border(top, bottom, is_open):
+    """The thumbnail is smoothed by as much. From the left, and from the right."""
+    corners = np.array([(top, 40), (300, 60), (300, 200), (bottom, 240)], float)
+    assert _is_open(corners, (300, 400)) == is_open
+    assert _is_open(np.array([399, 0]) - corners * [1, -1], (300, 400)) == is_open
+
+
 @pytest.mark.parametrize(("side", "is_sheet"), [(60, False), (100, True)])
 def test_in_a_picture_of_a_few_pixels_there_are_no_sheets(side, is_sheet):
     photo = np.full((side, side), 90, np.uint8)
