@@ -141,11 +141,9 @@ def _is_open(corners: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
 
 def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
     """Whether two outlines are those of one sheet."""
-    larger = max(_area(one), _area(other))
     (x, y), radius = cv2.minEnclosingCircle(one.astype(np.float32))
     (u, v), other_radius = cv2.minEnclosingCircle(other.astype(np.float32))
-    near = max(np.hypot(x - u, y - v), abs(radius - other_radius)) <= 0.08 * max(radius, other_radius)
-    return bool(near and abs(_area(one) - _area(other)) <= 0.15 * larger)
+    return bool(max(np.hypot(x - u, y - v), abs(radius - other_radius)) <= 0.08 * max(radius, other_radius))
 
 
 def _area(corners: NDArray[np.float64]) -> float:

@@ -349,6 +349,14 @@ def test_a_round_thing_that_is_cut_off_is_no_sheet_and_one_with_round_corners_is
     assert len(found(phone)) == 1
 
 
+@pytest.mark.parametrize(("rim", "number"), [(6, 1), (11, 2)])
+def test_a_screen_and_a_broad_rim_are_two_outlines(rim, number):
+    """Of 180 pixels; two that are nearly the same are one."""
+    photo = scene(SQUARE, 30, 200)
+    photo[60 + rim : 240 - rim, 110 + rim : 290 - rim] = 230
+    assert len(found(photo)) == number
+
+
 def test_a_sheet_may_be_out_of_focus():
     assert len(found(cv2.GaussianBlur(scene(SQUARE), (0, 0), 10))) == 1
 
