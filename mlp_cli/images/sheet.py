@@ -16,7 +16,7 @@ SIDE = 240  # of the thumbnail that sheets are looked for on
 LEAST_SIDE = 64  # pixels of a picture that sheets are looked for in
 MOST_SHEETS = 4  # that are looked at
 LEVELS = 16  # thresholds that part a sheet from what it lies on
-SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture
+SMALLEST = 0.06  # a sheet's share of the picture, at least
 STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
 SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
 ROUND = 0.99  # of its hull is a round sheet: a button is made more evenly than a 0 is drawn
@@ -58,8 +58,8 @@ def whole(page: Page) -> Sheet:
 
 
 def sheets(page: Sheet) -> Iterator[Sheet]:
-    """What may be a sheet that lies on the page, the largest first: a polygon of four to six corners, of which more
-    than four are cut off by the border, or a round thing, that is lighter or darker than what is around it."""
+    """What may be a sheet that lies on the page, the largest first: a polygon of four corners, or of more if
+    the border cuts it, or a round thing, that is lighter or darker than what is around it."""
     height, width = page.levels.shape
     if min(height, width) < LEAST_SIDE:
         return
@@ -91,11 +91,11 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
     """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if it is round or the border cuts it;
     else None."""
     own, total = cv2.contourArea(contour), shape[0] * shape[1]
-    if not SOLID * SMALLEST * total <= own <= LARGEST * total:
+    if own < SOLID * SMALLEST * total:
         return None
     hull = cv2.convexHull(contour)
     area = cv2.contourArea(hull)
-    if not SMALLEST * total <= area <= LARGEST * total or own < SOLID * area:
+    if area < SMALLEST * total or own < SOLID * area:
         return None
     polygon = cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)
     corners = polygon[:, 0].astype(np.float64)

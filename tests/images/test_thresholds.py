@@ -919,12 +919,6 @@ PLANTED = [
         {"inside": 230, "outside": 210, "corners": [(120, 50), (300, 70), (280, 250), (100, 230)]},
     ),
     (
-        "sheet.LARGEST",
-        0.5,
-        "test_sheet.test_a_page_on_a_desk_gives_the_box_of_the_page_alone",
-        {"desk": 80, "share": 0.92},
-    ),
-    (
         "sheet.LEAST_SIDE",
         0.5,
         "test_sheet.test_in_a_picture_of_a_few_pixels_there_are_no_sheets",
