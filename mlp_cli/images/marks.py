@@ -258,8 +258,6 @@ def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool
 
     A frame's outer edge is straight on at least three sides.
     """
-    if np.count_nonzero(mask) > mask.size / 2:
-        return None
     walls = np.zeros(mask.shape, bool)
     thicknesses, slopes = [], list[list[float]]([[], []])
     for turn in range(4):
