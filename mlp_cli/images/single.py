@@ -40,10 +40,11 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
     """The one Digit on a Page; see `digits.prepare`."""
     found = find_marks(page, inverted)
     chosen, others = _single(found)
-    if (chosen | others).sum() > MOST_PIECES:
+    most = 5 * MOST_PIECES  # as many as people write; more are print or noise
+    if MOST_PIECES < (chosen | others).sum() <= most:
         found = _joined(found, chosen | others)
         chosen, others = _single(found)
-    if chosen.sum() > MOST_PIECES or others.sum() > 5 * MOST_PIECES:
+    if chosen.sum() > MOST_PIECES or others.sum() > most:
         raise ImageError("no single digit found")
     if others.any():
         raise ImageError(f"{others.sum() + 1} possible digits found; use --split to read several")
