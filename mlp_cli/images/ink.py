@@ -25,11 +25,18 @@ BINS, SAMPLED = 1024, 200  # of a histogram of contrast, and how many rows and c
 @dataclass(frozen=True)
 class Ink:
     """The ink of a page: `levels` (h, w) float32, 0 paper, 1 full ink; `mask` (h, w) bool, where it is ink rather than
-    paper; `inverted` if it is darker than the paper."""
+    paper; `inverted` if it is darker than the paper; `contrast` of full ink, 0 to 1."""
 
     levels: NDArray[np.float32]
     mask: NDArray[np.bool_]
     inverted: bool
+    contrast: float
+
+    def beside(self, printed: NDArray[np.bool_]) -> "Ink | None":
+        """The Ink of the same page, measured where there is none of the `printed` (h, w), nor of its soft edges. None
+        if there is no other."""
+        others = cv2.dilate(printed.view(np.uint8), np.ones((7, 7), np.uint8)) == 0
+        return _measured(self.levels.copy(), self.inverted, self.contrast, others)
 
 
 def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | None:
@@ -50,17 +57,26 @@ def find_ink(levels: NDArray[np.uint8], inverted: bool | None = None) -> Ink | N
     room = np.subtract(255, paper, out=paper)  # in place, since a new array costs more time than its values
     contrast /= np.clip(room, DARK, 255, out=room)  # with both bounds numpy is faster than with one
     np.clip(contrast, 0, 1, out=contrast)
-    some = contrast[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED]
-    counts = np.bincount((some * (BINS - 0.001)).astype(int).ravel(), minlength=BINS)
+    return _measured(contrast, inverted)
+
+
+def _measured(
+    contrast: NDArray[np.float32], inverted: bool, full: float = 1.0, where: NDArray[np.bool_] | None = None
+) -> Ink | None:
+    """The Ink on a page of this contrast (h, w), in units of `full`, which becomes its levels. Its threshold and its
+    full level are those of the pixels `where` (h, w). None if it is blank there."""
+    sample = np.s_[:: 1 + len(contrast) // SAMPLED, :: 1 + contrast.shape[1] // SAMPLED]
+    some = contrast[sample].ravel() if where is None else contrast[sample][where[sample]]
+    counts = np.bincount((some * (BINS - 0.001)).astype(int), minlength=BINS)
     threshold = _threshold(counts)
     above = counts.copy()
     above[: int(threshold * BINS) + 1] = 0
     peak = _quantile(above, FULL) if above.any() else 0
-    if peak < LEAST_CONTRAST:
+    if peak * full < LEAST_CONTRAST:
         return None
     mask = contrast > threshold
     contrast /= peak
-    return Ink(np.clip(contrast, 0, 1, out=contrast), mask, inverted)
+    return Ink(np.clip(contrast, 0, 1, out=contrast), mask, inverted, peak * full)
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -234,27 +234,32 @@ def _crossing(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     return (lines > 0) & _thin(mask, 2 * thickest), count
 
 
-def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_]]:
-    """The marks on a page without box frames, such as forms have, and the boxes of these, (n, 4).
+def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_], NDArray[np.bool_]]:
+    """The marks on a page without box frames, such as forms have; the boxes of these, (n, 4); and the mask of all
+    walls, those of empty frames as well.
 
     A digit may touch its frame; of a row of cells the walls between them go as well. A frame holds something: one that
-    does not may be a 0.
+    does not may be a 0, and stays.
     """
-    mask, frames = marks.labels > 0, []
+    mask, frames, printed = marks.labels > 0, [], np.zeros(marks.labels.shape, bool)
     for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
-        frame = marks.labels[top:bottom, left:right] == i + 1
-        ink = mask[top:bottom, left:right]
-        content = _content(frame, ink)
-        if content is not None:
-            mask[top:bottom, left:right] = content
-            frames.append(marks.box[i])
-    return Marks.of(mask) if frames else marks, np.reshape(frames, (-1, 4)).astype(int)
+        place = np.s_[top:bottom, left:right]
+        found = _walls_and_content(marks.labels[place] == i + 1, mask[place])
+        if found:
+            walls, content = found
+            printed[place] |= walls
+            if content is not None:
+                mask[place] = content
+                frames.append(marks.box[i])
+    return Marks.of(mask) if frames else marks, np.reshape(frames, (-1, 4)).astype(int), printed
 
 
-def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Of the `ink` in and around a frame that fills its mask, what is written there: all but the walls, outer ones and
-    those between its cells, and their remains. None if it is no frame, or empty.
+def _walls_and_content(
+    mask: NDArray[np.bool_], ink: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None] | None:
+    """Of a frame that fills its mask, the walls, outer ones and those between its cells; and what of the `ink` in and
+    around it is written there: all but these and their remains, or None if that is nothing. None if it is no frame.
 
     A frame's outer edge is straight on at least three sides.
     """
@@ -278,7 +283,7 @@ def _content(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool
     rim = max(2 * thickness, 0.1 * cell)
     near = (marks.box[:, 2:] <= rim).any(axis=1) | (marks.box[:, :2] >= (width - rim, height - rim)).any(axis=1)
     written = ~near & (marks.side > 0.1 * cell)
-    return marks.pixels(written) if marks.side[written].sum() >= WRITTEN * cell else None
+    return walls & ink, marks.pixels(written) if marks.side[written].sum() >= WRITTEN * cell else None
 
 
 def _inner_walls(mask: NDArray[np.bool_], slope: float, thickness: int) -> tuple[NDArray[np.bool_], int]:

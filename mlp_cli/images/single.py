@@ -20,6 +20,7 @@ DUST = 0.08  # shorter pieces are not part of it
 NEAR, FAR = 0.2, 0.6  # how far away a fragment may be, and how far a large one above or below
 ANOTHER = 0.5  # longer pieces beside it are another digit
 THICKER = 1.5  # of the thickness of the largest piece: what is thicker is a button or a sticker, and no fragment
+FAINTER = 0.85  # of the ink's contrast, at most, has writing that print hides
 MOST_PIECES = 12  # of a digit; a broken one has up to eight
 LEAST_SIDE = 0.1  # of a sheet's shorter side, of the digit on it
 
@@ -143,10 +144,24 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
-    """The content of a sheet, or None if there is none."""
+    """The content of a sheet, or None if there is none.
+
+    Beside darker print, writing counts as paper; so the ink is measured again without the lines and frames found."""
     ink = find_ink(sheet.levels, inverted)
     if ink is None:
         return None
+    found, printed = _content(sheet, ink)
+    for _ in range(2):  # thick lines of a grid, thin ones, and pencil
+        beside = ink.beside(printed) if printed.any() else None
+        if beside is None or beside.contrast > FAINTER * ink.contrast:
+            break
+        ink = beside
+        found, printed = _content(sheet, ink)
+    return found
+
+
+def _content(sheet: Sheet, ink: Ink) -> tuple[Found, NDArray[np.bool_]]:
+    """What is on a sheet with this ink, and the mask of the lines and frames that were found."""
     mask, lines = without_ruling(ink.mask if sheet.inside is None else ink.mask & sheet.inside)
     marks = Marks.of(mask)
     if sheet.inside is not None:  # what is for the most part at the edge is a part of it
@@ -158,7 +173,7 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
         ink = replace(ink, levels=np.where(tiles, 1 - ink.levels, ink.levels), inverted=not ink.inverted)
         marks = Marks.of(np.where(tiles, marks.labels, rest.labels == 0) == 0)
     actions = ["inverted"] if ink.inverted else []
-    marks, frames = without_frames(marks)
+    marks, frames, walls = without_frames(marks)
     hollows = marks.hollows()
     if hollows.any():
         ink = replace(ink, levels=np.maximum(ink.levels, hollows))
@@ -172,7 +187,7 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
         actions.append(f"{lines} ruled lines erased" if lines > 1 else "a ruled line erased")
     if len(frames):
         actions.append(f"{len(frames)} frames erased" if len(frames) > 1 else "a frame erased")
-    return Found(sheet, ink, marks, frames, actions)
+    return Found(sheet, ink, marks, frames, actions), walls | (ink.mask & ~mask)
 
 
 def _field(marks: Marks, frames: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:

@@ -34,7 +34,7 @@ def frame(left, top, right, bottom, width=4):
 
 
 def erased(mask):
-    marks, frames = without_frames(Marks.of(mask))
+    marks, frames, _ = without_frames(Marks.of(mask))
     return marks.labels > 0, frames
 
 

@@ -12,7 +12,9 @@ from strings import digit, line, sign
 from mlp_cli.data.datasets import load_dataset
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
+from mlp_cli.images.ink import find_ink
 from mlp_cli.images.rows import Piece, _cheapest, _followed, cut, find_rows
+from mlp_cli.images.single import find_marks
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,10 @@ def rows(levels):
 
 def sheet(height=300, width=600):
     return np.full((height, width), 235, np.uint8)
+
+
+def noisy(page):
+    return np.uint8(np.clip(page + np.random.default_rng(0).normal(0, 2, page.shape), 0, 255))
 
 
 def ring(page, x, y=140, radius=50, pen=12):
@@ -521,3 +527,26 @@ def test_a_sign_of_each_kind_is_seen(mnist):
         for image in mnist[[0, 2, 11]]:
             ink = [digit(image), sign(which, rng), digit(mnist[0])]
             assert rows(line(ink, rng)) == ["d.d"]
+
+
+@pytest.mark.parametrize("level", [190, 138], ids=["a pencil", "a pen half as dark as the print"])
+def test_writing_is_found_in_a_printed_table_that_is_far_darker(level):
+    page = sheet(400, 600)
+    for at in range(40, 561, 130):
+        cv2.line(page, (at, 40), (at, 360), 20, 6)
+    for at in (40, 200, 360):
+        cv2.line(page, (40, at), (560, at), 20, 6)
+    for x, y in [(105, 120), (235, 120), (365, 120), (235, 280), (495, 280)]:
+        cv2.ellipse(page, (x, y), (28, 44), 0, 0, 360, level, 5, cv2.LINE_AA)
+    assert rows(noisy(page)) == ["ddd", "dd"]
+
+
+def test_print_as_dark_as_the_writing_changes_nothing_about_the_ink():
+    page = sheet()
+    cv2.rectangle(page, (20, 20), (580, 280), 40, 6)
+    ring(page, 130)
+    ring(page, 300)
+    page = noisy(page)
+    found = find_marks(Page(page))
+    assert len(found.frames) == 1
+    np.testing.assert_array_equal(found.ink.mask, find_ink(page).mask)
