@@ -155,8 +155,10 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
         beside = ink.beside(printed) if printed.any() else None
         if beside is None or beside.contrast > FAINTER * ink.contrast:
             break
-        ink = beside
-        found, printed = _content(sheet, ink)
+        again, printed = _content(sheet, beside)
+        if len(again.frames) < len(found.frames):  # they are lost in a shadow that counts as ink now
+            break
+        found, ink = again, beside
     return found
 
 

@@ -550,3 +550,16 @@ def test_print_as_dark_as_the_writing_changes_nothing_about_the_ink():
     found = find_marks(Page(page))
     assert len(found.frames) == 1
     np.testing.assert_array_equal(found.ink.mask, find_ink(page).mask)
+
+
+def test_a_shadow_beside_print_is_not_taken_for_writing():
+    """Measured again without the cells, it would be ink, and the cells a part of it."""
+    page = sheet(180, 740)
+    cv2.rectangle(page, (60, 50), (680, 130), 30, 4)
+    for x in range(148, 600, 88):
+        cv2.line(page, (x, 50), (x, 130), 30, 3)
+    for x in range(104, 680, 88):
+        cv2.ellipse(page, (x, 90), (14, 24), 0, 0, 360, 110, 4, cv2.LINE_AA)
+    shadow = np.zeros(page.shape, np.float32)
+    cv2.fillPoly(shadow, [np.int32([(0, 170), (740, 110), (740, 0), (0, 0)])], 0.3)
+    assert rows(noisy(page * (1 - cv2.GaussianBlur(shadow, (0, 0), 2)))) == ["ddddddd"]
