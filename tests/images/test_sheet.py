@@ -344,8 +344,8 @@ def test_a_round_thing_that_is_cut_off_is_no_sheet_and_one_with_round_corners_is
     cv2.ellipse(plate, (0, 0), (250, 220), 0, 0, 360, 230, -1)
     assert found(plate) == []
     phone = np.full((300, 400), 90, np.uint8)
-    cv2.fillPoly(phone, [cv2.ellipse2Poly((x, 180), (40, 40), 0, 0, 360, 5) for x in (90, 310)], 230)
-    phone[180:, 50:350] = phone[140:, 90:310] = 230
+    cv2.fillPoly(phone, [cv2.ellipse2Poly((x, 188), (48, 48), 0, 0, 360, 5) for x in (98, 302)], 230)
+    phone[188:, 50:350] = phone[140:, 98:302] = 230
     assert len(found(phone)) == 1
 
 
