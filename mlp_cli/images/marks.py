@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.images.sheet import EDGE
+from mlp_cli.images.sheet import EDGE, without_rim
 from mlp_cli.images.strokes import distances
 
 # A ruled line is thinner than this share of the page, and ink where else there is none for so much of itself; so steep
@@ -70,6 +70,19 @@ class Marks:
         number = np.concatenate([[0], np.cumsum(chosen) * chosen]).astype(np.int32)
         return Marks(number.take(self.labels), self.area[chosen], self.box[chosen])
 
+    def piece(self, i: int) -> NDArray[np.bool_]:
+        """The mask of piece i, within its box."""
+        left, top, right, bottom = self.box[i]
+        return self.labels[top:bottom, left:right] == i + 1
+
+    def on(self, mask: NDArray[np.bool_]) -> NDArray[np.int_]:
+        """The pixels of each piece that lie on a mask (h, w): (n,)."""
+        return np.bincount(self.labels[mask], minlength=len(self) + 1)[1:]
+
+    def reaching(self, box: NDArray[np.int_]) -> NDArray[np.bool_]:
+        """Which pieces lie in a box, or reach into it: (n,)."""
+        return np.asarray((gaps(box, self.box) == 0).all(axis=1))
+
     def at_border(self) -> NDArray[np.bool_]:
         """Whether a piece touches the border of the page: (n,)."""
         height, width = self.labels.shape
@@ -79,19 +92,15 @@ class Marks:
     def thickness(self, i: int) -> float:
         """The thickness of piece i at its thickest place, and two pixels: hairlines of one and of three differ by no
         more than that."""
-        left, top, right, bottom = self.box[i]
-        piece = np.pad(self.labels[top:bottom, left:right] == i + 1, 1)
-        return 2 * float(distances(piece).max() + 1)
+        return 2 * float(distances(np.pad(self.piece(i), 1)).max() + 1)
 
     def solidity(self, i: int) -> float:
         """The share of its hull that piece i and its holes fill: 1 if it has no bays."""
         return _share_of_hull(self._outline(i))
 
     def _outline(self, i: int) -> NDArray[np.int32]:
-        left, top, right, bottom = self.box[i]
-        piece = np.uint8(self.labels[top:bottom, left:right] == i + 1)
-        found = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(int(left), int(top)))[0]
-        return np.asarray(max(found, key=len))
+        piece, offset = self.piece(i).view(np.uint8), self.box[i, :2].tolist()
+        return max(cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)[0], key=len)
 
     def tiles(self) -> NDArray[np.bool_]:
         """The mask of the solid rectangles, without their rims, in which something is left blank."""
@@ -102,8 +111,7 @@ class Marks:
             _, sides, _ = cv2.minAreaRect(outline)
             if cv2.contourArea(outline) >= TILE * sides[0] * sides[1]:
                 tile = cv2.drawContours(np.zeros(tiles.shape, np.uint8), [outline], 0, 1, -1)
-                width = 2 * round(EDGE * min(sides)) + 3
-                inside = cv2.erode(tile, np.ones((width, width), np.uint8)).view(bool)
+                inside = without_rim(tile.view(bool), round(EDGE * min(sides)) + 1)
                 blank = Marks.of(inside & (self.labels == 0))
                 if blank.side.max(initial=0) >= WRITTEN * min(sides):
                     tiles |= inside
@@ -125,7 +133,7 @@ class Marks:
         for i in self._largest():
             left, top, right, bottom = self.box[i]
             labels = self.labels[top:bottom, left:right]
-            contours, tree = cv2.findContours((labels == i + 1).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+            contours, tree = cv2.findContours(self.piece(i).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             holes = [contour for contour, (*_, outer) in zip(contours, tree[0], strict=True) if outer >= 0]
             for hole in holes:
                 if max(cv2.boundingRect(hole)[2:]) > HOLLOW * self.side[i] and _share_of_hull(hole) < NO_BAYS:
@@ -146,7 +154,7 @@ class Marks:
                 continue
             content = around(self.box[within])
             if max(content[2:] - content[:2]) >= least * self.side[i]:
-                y, x = np.nonzero(self.labels[top:bottom, left:right] == i + 1)
+                y, x = np.nonzero(self.piece(i))
                 centre = (content[:2] + content[2:]) / 2
                 angle = np.arctan2(y + top - centre[1], x + left - centre[0])
                 seen = np.bincount(np.int_((angle + np.pi) / (2 * np.pi) * 35.999), minlength=36) > 0
@@ -245,7 +253,7 @@ def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_], NDArray[np.bo
     for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
         left, top, right, bottom = marks.box[i]
         place = np.s_[top:bottom, left:right]
-        found = _walls_and_content(marks.labels[place] == i + 1, mask[place])
+        found = _walls_and_content(marks.piece(i), mask[place])
         if found:
             walls, content = found
             printed[place] |= walls
@@ -329,7 +337,7 @@ def without_underlines(marks: Marks, height: float) -> tuple[Marks, int]:
     widest = np.argsort(-marks.size[:, 0], kind="stable")[:MOST_FRAMES]
     for i in widest[marks.size[widest, 0] >= UNDERLINE * height]:
         left, top, right, bottom = marks.box[i]
-        piece = marks.labels[top:bottom, left:right] == i + 1
+        piece = marks.piece(i)
         above = (marks.box[:, 0] < right) & (marks.box[:, 2] > left) & (marks.box[:, 1] < bottom - height / 2)
         above &= marks.box[:, 3] > bottom - 2 * height
         if above.any() and (found := _upper_wall(piece[::-1], UNDERLINE_COVER, height / 4)):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
-from mlp_cli.images.marks import Marks, around, gaps, without_underlines
+from mlp_cli.images.marks import Marks, around, without_underlines
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, drawn, dropped, find_marks
 from mlp_cli.images.strokes import stroke_width
@@ -112,7 +112,7 @@ def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
     """Which pieces (n,) may be writing: those inside the frames, if there are any, and outside, where smaller ones are
     labels, what is as tall as the lowest digit there; and none that is too large."""
     allowed = np.ones(len(marks), bool)
-    framed = [(gaps(frame, marks.box) == 0).all(axis=1) for frame in frames]
+    framed = [marks.reaching(frame) for frame in frames]
     if np.any(framed):
         inside, heights = np.any(framed, axis=0), marks.size[:, 1]
         lowest = heights[inside & (heights >= SMALL * _usual_height(marks, inside))].min()

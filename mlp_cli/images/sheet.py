@@ -229,14 +229,18 @@ def _own_sides(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[
 def _inside(shape: tuple[int, ...], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
     """The mask of a polygon without its edge, but where that is the border."""
     filled = cv2.fillPoly(np.zeros(shape[:2], np.uint8), [np.rint(corners).astype(np.int32)], 1)
-    edge = round(EDGE * min(shape[:2])) * 2 + 1
-    return cv2.erode(filled, np.ones((edge, edge), np.uint8)).astype(bool)
+    return without_rim(filled.view(bool), round(EDGE * min(shape[:2])))
 
 
 def rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """Of a mask the pixels (h, w) that are at most so far from its edge, if that is not the border."""
+    return inside & ~without_rim(inside, width)
+
+
+def without_rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """A mask (h, w) without its rim of that width."""
     around = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    return inside & ~cv2.erode(inside.view(np.uint8), around).view(bool)
+    return cv2.erode(mask.view(np.uint8), around).view(bool)
 
 
 def _with_paper_around(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -58,7 +58,7 @@ def _single(found: Found) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     place, inside = _field(marks, found.frames)
     chosen = _one(marks, place, inside)
     beside = gaps(around(marks.box[chosen]), marks.box)[:, 1] == 0
-    framed = [(gaps(frame, marks.box) == 0).all(axis=1) for frame in found.frames]
+    framed = [marks.reaching(frame) for frame in found.frames]
     another = np.any([inside, *framed], axis=0) & ~chosen & ~marks.at_border()
     another &= beside | ~marks.is_flat()  # no line above or below the digit
     return chosen, another & (marks.side >= ANOTHER * marks.side[chosen].max())
@@ -168,12 +168,12 @@ def _content(sheet: Sheet, ink: Ink) -> tuple[Found, NDArray[np.bool_]]:
     marks = Marks.of(mask)
     if sheet.inside is not None:  # what is for the most part at the edge is a part of it
         edge = rim(sheet.inside, round(EDGE * min(mask.shape)) + 2)
-        marks = marks.only(2 * np.bincount(marks.labels[edge], minlength=len(marks) + 1)[1:] < marks.area)
+        marks = marks.only(2 * marks.on(edge) < marks.area)
     tiles = marks.tiles()
     if tiles.any():  # there ink and paper change places
-        rest = marks.only(np.bincount(marks.labels[tiles], minlength=len(marks) + 1)[1:] == 0)
+        rest = marks.only(marks.on(tiles) == 0)
         ink = replace(ink, levels=np.where(tiles, 1 - ink.levels, ink.levels), inverted=not ink.inverted)
-        marks = Marks.of(np.where(tiles, marks.labels, rest.labels == 0) == 0)
+        marks = Marks.of(np.where(tiles, marks.labels == 0, rest.labels > 0))
     actions = ["inverted"] if ink.inverted else []
     marks, frames, walls = without_frames(marks)
     hollows = marks.hollows()
@@ -196,7 +196,7 @@ def _field(marks: Marks, frames: NDArray[np.int_]) -> tuple[NDArray[np.int_], ND
     """The box that a single digit is looked for in, the largest frame or the page, and which pieces (n,) are inside."""
     if len(frames):
         place = max(frames, key=lambda box: np.prod(box[2:] - box[:2]))
-        inside = (gaps(place, marks.box) == 0).all(axis=1)
+        inside = marks.reaching(place)
         if inside.any():
             return place, inside
     return np.array([0, 0, *marks.labels.shape[::-1]]), np.ones(len(marks), bool)

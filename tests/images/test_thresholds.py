@@ -1269,13 +1269,13 @@ PLANTED = [
         {"x": 308, "y": 150, "is_ink": True},
     ),
     (
-        "single._content: 2 * np.bincount",
+        "single._content: 2 * marks.on",
         0.5,
         "test_sheet.test_what_is_for_the_most_part_at_the_edge_of_a_round_thing_is_not_ink_on_it",
         {"x": 312, "y": 150, "is_ink": False},
     ),
     (
-        "single._content: 2 * np.bincount",
+        "single._content: 2 * marks.on",
         2,
         "test_sheet.test_what_is_for_the_most_part_at_the_edge_of_a_round_thing_is_not_ink_on_it",
         {"x": 308, "y": 150, "is_ink": True},
