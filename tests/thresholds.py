@@ -25,6 +25,14 @@ def module_of(name):
     return module
 
 
+def planted(table):
+    """Parametrizes a test by rows of a threshold, the test that must see it changed, and that one's arguments for each
+    factor."""
+    rows = [(threshold, factor, test, each[factor]) for threshold, test, each in table for factor in each]
+    ids = [f"{threshold} × {factor}" for threshold, factor, *_ in rows]
+    return pytest.mark.parametrize(("threshold", "factor", "test", "arguments"), rows, ids=ids)
+
+
 def assert_red(threshold, factor, test, arguments, monkeypatch):
     """The test, such as images.test_ink.test_…, must fail if the threshold is multiplied: a constant such as
     images.ink.NOISE, or the one number in a part of a function such as "images.single._one: 0.3 * largest"."""
