@@ -16,7 +16,7 @@ SIDE = 240  # of the thumbnail that sheets are looked for on
 LEAST_SIDE = 64  # pixels of a picture that sheets are looked for in
 MOST_SHEETS = 4  # that are looked at
 LEVELS = 16  # thresholds that part a sheet from what it lies on
-SMALLEST = 0.06  # a sheet's share of the picture, at least
+SMALLEST, LARGEST = 0.06, 0.97  # a sheet's share of the picture; what is larger is the picture itself
 STRAIGHT = 0.02  # how far from its outline the corners' polygon may be, as a share of its length
 SOLID = 0.88  # of its hull is a sheet, and as near to the hull comes the polygon of its corners
 ROUND = 0.99  # of its hull is a round sheet: a button is made more evenly than a 0 is drawn
@@ -91,7 +91,7 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
     """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if it is round or the border cuts it;
     else None."""
     own, total = cv2.contourArea(contour), shape[0] * shape[1]
-    if own < SOLID * SMALLEST * total:
+    if not SOLID * SMALLEST * total <= own <= LARGEST * total:
         return None
     hull = cv2.convexHull(contour)
     area = cv2.contourArea(hull)

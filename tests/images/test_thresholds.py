@@ -524,6 +524,11 @@ PLANTED = [
         "test_sheet.test_a_clear_step_in_level_makes_a_sheet_and_a_small_one_does_not",
         {0.5: {"step": 6}, 2: {"step": 12}},
     ),
+    (
+        "sheet.LARGEST",
+        "test_sheet.test_a_page_on_a_desk_gives_the_box_of_the_page_alone",
+        {0.5: {"desk": 40, "share": 0.92}},
+    ),
     ("sheet.LEVELS", "test_sheet.test_a_small_patch_is_not_a_sheet", {0.5: {}}),
     ("sheet.MOST_SHEETS", "test_sheet.test_the_four_sharpest_of_many_sheets_are_looked_at", {0.5: {}, 2: {}}),
     (
