@@ -1,7 +1,7 @@
 """From a page to the rows of writing on it: which ink belongs together, and where ink that touches may be cut."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
-from mlp_cli.images.marks import Marks, around, without_underlines
+from mlp_cli.images.marks import Marks, around, gaps, without_underlines
 from mlp_cli.images.mnist import tight_box
-from mlp_cli.images.single import Found, drawn, dropped, find_marks
+from mlp_cli.images.single import Found, find_marks
 from mlp_cli.images.strokes import stroke_width
 
 MOST_DIGITS = 200  # on a page, and at most as many signs
@@ -57,14 +57,12 @@ BEND = 1.0  # what a step aside costs a cut, in pixels of full ink
 
 @dataclass(frozen=True)
 class Writing:
-    """What is written on a page: `rows` from the top, each of Pieces from the left; `height` of a typical digit and
-    width of the `pen`, in pixels of the sheet; what was `found` there, and done, in words."""
+    """What is written on a page: `rows` from the top, each of Pieces from the left; `height` of a typical digit, in
+    pixels of the sheet; what was `found` there."""
 
     rows: list[list[Piece]]
     height: float
-    pen: float
     found: Found
-    actions: tuple[str, ...] = field(default=())
 
     def digit(self, pieces: Sequence[Piece]) -> Digit:
         """What Pieces look like if they are one digit."""
@@ -73,39 +71,31 @@ class Writing:
         for piece in pieces:
             left, top, right, bottom = piece.box - np.tile(box[:2], 2)
             np.maximum(levels[top:bottom, left:right], piece.levels, out=levels[top:bottom, left:right])
-        image, weighed = drawn(levels)
-        place = self.found.sheet.box_in_picture(box)
-        return Digit(image, place, self.found.ink.inverted, (*self.actions, *weighed))
+        return self.found.digit(levels, box)
 
 
 def find_rows(page: Page, inverted: bool | None = None) -> Writing:
     """The writing on a Page. Raises ImageError for a page without ink, or without possible digits."""
     found = find_marks(page, inverted)
-    marks = found.marks
-    allowed = _allowed(marks, found.frames)
-    lines = 0
+    allowed = _allowed(found.marks, found.frames)
     if allowed.any():
-        marks, lines = without_underlines(marks, _usual_height(marks, allowed))
-    if lines:
-        erased = f"{lines} underlines erased" if lines > 1 else "an underline erased"
-        found = replace(found, marks=marks, actions=[*found.actions, erased])
+        marks, lines = without_underlines(found.marks, _usual_height(found.marks, allowed))
+        found = replace(found, marks=marks)
+        found.note(lines, "an underline erased", "underlines erased")
         allowed = _allowed(marks, found.frames)
     if not allowed.any():
         raise ImageError("no digits found")
-    height = _usual_height(marks, allowed)
+    marks, height = found.marks, _usual_height(found.marks, allowed)
     main = allowed & (marks.size[:, 1] >= SMALL * height)
-    if not 0 < main.sum() <= MOST_DIGITS:
+    if main.sum() > MOST_DIGITS:
         raise ImageError("no digits found")
     group = _stacked(marks.box, main, height)  # of each piece its number from 0 on, −1 for none
-    is_main = np.append(False, main).take(marks.labels)
-    pen = stroke_width(np.pad(is_main, 1))
-    signs = _fragments_and_signs(found, group, allowed & ~main, is_main, height, pen)
+    signs = _fragments_and_signs(found, group, allowed, height)
     boxes = np.array([around(marks.box[group == g]) for g in range(group.max() + 1)])
-    rows = _rows(boxes)
-    group, rows = _with_signs(marks, group, boxes, rows, signs, height)
-    pieces = [_piece(found, group, g, TOO_SMALL if g >= len(boxes) else None) for g in range(group.max() + 1)]
-    actions = tuple(found.actions + dropped(group < 0))
-    return Writing([_with_slashes([pieces[g] for g in row]) for row in rows], height, pen, found, actions)
+    rows = _with_signs(marks, group, boxes, _rows(boxes), signs, height)
+    pieces = [Piece(*found.cut_out(group == g), TOO_SMALL if g >= len(boxes) else None) for g in range(group.max() + 1)]
+    found.note((group < 0).sum(), "a speck removed", "specks removed")
+    return Writing([_with_slashes([pieces[g] for g in row]) for row in rows], height, found)
 
 
 def _allowed(marks: Marks, frames: Boxes) -> NDArray[np.bool_]:
@@ -132,122 +122,92 @@ def _usual_height(marks: Marks, allowed: NDArray[np.bool_]) -> float:
 def _stacked(box: Boxes, main: NDArray[np.bool_], height: float) -> NDArray[np.int_]:
     """The group of each piece, numbered from 0 on, −1 for those that are not `main`: the parts of one digit stand above
     each other, such as the roof of a 5 and the halves of a broken 8, or one within the other."""
-    members = [[i] for i in np.flatnonzero(main)]
+    group = np.where(main, np.cumsum(main) - 1, -1)
     boxes = box[main]
     while True:
-        low, high = (
-            np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
-            np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
-        )
+        low, high = np.maximum(boxes[:, None, :2], boxes[:, :2]), np.minimum(boxes[:, None, 2:], boxes[:, 2:])
         shared = high - low  # (n, n, 2): negative where there is a gap
         size = boxes[:, 2:] - boxes[:, :2]
-        least = np.maximum(np.minimum(size[:, None], size[None]), 1)
-        together = np.maximum(boxes[:, None, 3], boxes[None, :, 3]) - np.minimum(boxes[:, None, 1], boxes[None, :, 1])
+        least = np.minimum(size[:, None], size)
+        together = np.maximum(boxes[:, None, 3], boxes[:, 3]) - np.minimum(boxes[:, None, 1], boxes[:, 1])
         beside = shared[..., 1] > 0.35 * least[..., 1]
         one = shared[..., 0] >= np.where(beside, 0.8, 0.5) * least[..., 0]
         one &= (-shared[..., 1] <= STACKED * height) & (together <= WHOLE * height)
         np.fill_diagonal(one, False)
         if not one.any():
-            break
+            return group
         a, b = sorted(divmod(int(one.argmax()), len(boxes)))
-        members[a] += members.pop(b)
+        group[group == b] = a
+        group[group > b] -= 1
         boxes[a] = around(boxes[[a, b]])
         boxes = np.delete(boxes, b, axis=0)
-    group = np.full(len(box), -1)
-    for g, some in enumerate(members):
-        group[some] = g
-    return group
 
 
-def _fragments_and_signs(
-    found: Found,
-    group: NDArray[np.int_],
-    small: NDArray[np.bool_],
-    is_main: NDArray[np.bool_],
-    height: float,
-    pen: float,
-) -> NDArray[np.int_]:
-    """Puts the `small` pieces that are fragments of digits into their `group`, and returns those that may be signs.
+def _fragments_and_signs(found: Found, group: NDArray[np.int_], allowed: NDArray[np.bool_], height: float) -> list[int]:
+    """Puts the `allowed` pieces that are fragments of digits into their `group`, and returns those that may be signs.
 
     A fragment is a break in the stroke away from a digit, or above, below or within it and near. A dot beside the
     foot is not one: it is a decimal point under the arm of a 7.
     """
-    marks = found.marks
-    chosen = small & (marks.side >= DUST * height) & (marks.area >= 2)
-    chosen &= ~(np.argsort(np.argsort(-marks.area * chosen)) >= 10 * MOST_DIGITS)
+    marks, ink, signs = found.marks, found.ink.levels, list[int]()
+    chosen = allowed & (group < 0) & (marks.side >= DUST * height) & (marks.area >= 2)
+    chosen[np.argsort(-marks.area * chosen)[10 * MOST_DIGITS :]] = False
     if not chosen.any():
-        return np.flatnonzero(chosen)
+        return signs
     # Of each pixel the distance to the nearest digit, and a pixel's label to find which one that is.
+    is_main = marks.pixels(group >= 0)
+    pen = stroke_width(np.pad(is_main, 1))
     distance, nearest = cv2.distanceTransformWithLabels(
-        (~is_main).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        (~is_main).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    of_label = np.zeros(nearest.max() + 1, int)
-    of_label[nearest[is_main]] = marks.labels[is_main] - 1
-    y, x = np.nonzero(np.append(False, chosen).take(marks.labels))
-    piece, far = marks.labels[y, x] - 1, distance[y, x]
-    order = np.lexsort((far, piece))
-    numbers, first = np.unique(piece[order], return_index=True)
-    at = order[first]
-    gap, host = far[at] - 1, of_label[nearest[y[at], x[at]]]
-    level = np.zeros(len(marks))
-    np.maximum.at(level, piece, found.ink.levels[y, x])
-    box = marks.box[numbers]
-    around_host = np.array([around(marks.box[group == g]) for g in group[host]])
-    shared = np.minimum(box[:, 2], around_host[:, 2]) - np.maximum(box[:, 0], around_host[:, 0])
-    size = box[:, 2:] - box[:, :2]
-    middle = (box[:, 1] + box[:, 3]) / 2
-    foot = around_host[:, 3] - 0.35 * (around_host[:, 3] - around_host[:, 1])
-    is_dot = (middle >= foot) & (box[:, 1] < around_host[:, 3])
-    is_dot &= size[:, 0] <= np.minimum(2.5 * pen, 1.5 * size[:, 1])
-    fragment = (gap <= BREAK * pen) | ((shared >= 0.2 * size[:, 0]) & (gap <= NEAR * height) & ~is_dot)
-    group[numbers[fragment]] = group[host[fragment]]
-    sign = ~fragment & (size.max(axis=1) >= DOT * pen) & (size.min(axis=1) >= DOT * pen / 2)
-    sign &= level[numbers] >= FAINT
-    signs: NDArray[np.int_] = numbers[sign]
+    digit_of = np.zeros(nearest.max() + 1, int)
+    digit_of[nearest[is_main]] = group[marks.labels[is_main] - 1]
+    digits = [around(marks.box[group == g]) for g in range(group.max() + 1)]
+    for i in np.flatnonzero(chosen).tolist():
+        left, top, right, bottom = marks.box[i].tolist()
+        place, own, (width, tall) = np.s_[top:bottom, left:right], marks.piece(i), marks.size[i].tolist()
+        at = np.where(own, distance[place], np.inf).argmin()
+        gap, digit = distance[place].flat[at] - 1, digit_of[nearest[place].flat[at]]
+        its_left, its_top, its_right, its_bottom = digits[digit].tolist()
+        is_above_or_below = min(right, its_right) - max(left, its_left) >= 0.2 * width
+        foot = its_bottom - 0.35 * (its_bottom - its_top)
+        is_dot = foot <= (top + bottom) / 2 and top < its_bottom and width <= min(2.5 * pen, 1.5 * tall)
+        if gap <= BREAK * pen or (is_above_or_below and gap <= NEAR * height and not is_dot):
+            group[i] = digit
+        elif max(width, tall) >= DOT * pen and min(width, tall) >= DOT * pen / 2 and ink[place][own].max() >= FAINT:
+            signs.append(i)
     return signs
 
 
 def _with_signs(
-    marks: Marks,
-    group: NDArray[np.int_],
-    boxes: Boxes,
-    rows: list[list[int]],
-    signs: NDArray[np.int_],
-    height: float,
-) -> tuple[NDArray[np.int_], list[list[int]]]:
-    """The `group` of each piece and the rows of groups, with the signs that stand in a row: groups from len(boxes) on.
-    Dots and dashes above each other are one sign."""
-    number = len(boxes)
-    centre = (boxes[:, 0] + boxes[:, 2]) / 2
-    placed: list[list[tuple[float, int]]] = [[(centre[g], g) for g in row] for row in rows]
-    stacks: list[tuple[int, Boxes, list[int]]] = []  # row, box and pieces of each sign
-    for i in signs[np.argsort(marks.box[signs, 0], kind="stable")]:
+    marks: Marks, group: NDArray[np.int_], boxes: Boxes, rows: list[list[int]], signs: list[int], height: float
+) -> list[list[int]]:
+    """The rows of groups with the signs that stand in them, which become groups from len(boxes) on. Dots and dashes
+    above each other are one sign."""
+    every, filled = list(boxes), [list(row) for row in rows]
+    for i in sorted(signs, key=lambda i: int(marks.box[i, 0])):
         row = _row_of(marks.box[i], boxes, rows, height)
-        if row is None:
+        if row is None or len(every) == len(boxes) + MOST_DIGITS:
             continue
-        for s, (its_row, box, pieces) in enumerate(stacks):
-            shared = min(box[2], marks.box[i, 2]) - max(box[0], marks.box[i, 0])
-            if its_row == row and shared >= 0.5 * min(box[2] - box[0], marks.size[i, 0]):
-                stacks[s] = row, around(np.array([box, marks.box[i]])), [*pieces, i]
+        for g in filled[row][len(rows[row]) :]:
+            shared = min(every[g][2], marks.box[i, 2]) - max(every[g][0], marks.box[i, 0])
+            if shared >= 0.5 * min(every[g][2] - every[g][0], marks.size[i, 0]):
                 break
         else:
-            stacks.append((row, marks.box[i], [i]))
-    group = group.copy()
-    for row, box, pieces in stacks[:MOST_DIGITS]:
-        group[pieces] = number
-        placed[row].append(((box[0] + box[2]) / 2, number))
-        number += 1
-    return group, [[g for _, g in sorted(row)] for row in placed]
+            g = len(every)
+            every.append(marks.box[i])
+            filled[row].append(g)
+        every[g] = around(np.array([every[g], marks.box[i]]))
+        group[i] = g
+    return [sorted(row, key=lambda g: (every[g][0] + every[g][2], g)) for row in filled]
 
 
 def _row_of(box: Boxes, boxes: Boxes, rows: list[list[int]], height: float) -> int | None:
     """The row that a sign stands in: beside its neighbours there, and not above or below them."""
     best, row_of = BESIDE * height, None
     for number, row in enumerate(rows):
-        its = boxes[row]
-        gap = np.maximum(0.0, np.maximum(box[0] - its[:, 2], its[:, 0] - box[2]))
-        outside = np.maximum(its[:, 1] - box[3], box[1] - its[:, 3])
-        nearest = gap[outside <= OUTSIDE * height].min(initial=np.inf)  # a point after a 3 may be nearer to a low 5
+        beside, outside = gaps(box, boxes[row]).T  # of all in the row: a point after a 3 may be nearer to a low 5
+        nearest = np.where(outside <= OUTSIDE * height, beside, np.inf).min()
         if nearest <= best:
             best, row_of = nearest, number
     return row_of
@@ -301,16 +261,6 @@ def _is_leaning_stroke(levels: Levels) -> bool:
     spread = np.hypot((xx - yy) / 2, xy)
     along, across = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread
     return bool(along >= SLASH_SLIM**2 * across and -xy >= SLASH_LEAN * yy)
-
-
-def _piece(found: Found, group: NDArray[np.int_], g: int, sign: str | None) -> Piece:
-    """The Piece of a group, with the soft edges of its strokes."""
-    box = around(found.marks.box[group == g])
-    left, top, right, bottom = box
-    labels = found.marks.labels[top:bottom, left:right]
-    mask = np.append(-1, group).take(labels) == g
-    soft = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    return Piece(found.ink.levels[top:bottom, left:right] * (soft & (mask | (labels == 0))), box, sign)
 
 
 def cut(piece: Piece) -> list[Piece]:

@@ -36,6 +36,23 @@ class Found:
     frames: NDArray[np.int_]
     actions: list[str] = field(default_factory=list)
 
+    def cut_out(self, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+        """The ink (h, w) of the chosen pieces (n,), with the soft edges of their strokes, and the box it comes from."""
+        box = around(self.marks.box[chosen])
+        left, top, right, bottom = box
+        own = cv2.dilate(self.marks.pixels(chosen, box).view(np.uint8), np.ones((3, 3), np.uint8))
+        return self.ink.levels[top:bottom, left:right] * own, box
+
+    def digit(self, levels: NDArray[np.float32], box: NDArray[np.int_]) -> Digit:
+        """The Digit of ink (h, w) cut from a box."""
+        image, weighed = drawn(levels)
+        return Digit(image, self.sheet.box_in_picture(box), self.ink.inverted, (*self.actions, *weighed), levels)
+
+    def note(self, number: int, one: str, several: str) -> None:
+        """Adds to the actions what was done to a number of things."""
+        if number:
+            self.actions.append(one if number == 1 else f"{number} {several}")
+
 
 def find_one(page: Page, inverted: bool | None = None) -> Digit:
     """The one Digit on a Page; see `digits.prepare`."""
@@ -49,7 +66,8 @@ def find_one(page: Page, inverted: bool | None = None) -> Digit:
         raise ImageError("no single digit found")
     if others.any():
         raise ImageError(f"{others.sum() + 1} possible digits found; use --split to read several")
-    return cut(found, chosen, found.actions + dropped(~chosen))
+    found.note((~chosen).sum(), "a speck removed", "specks removed")
+    return found.digit(*found.cut_out(chosen))
 
 
 def _single(found: Found) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -185,11 +203,10 @@ def _content(sheet: Sheet, ink: Ink) -> tuple[Found, NDArray[np.bool_]]:
     if rings.any():
         frames = np.concatenate([frames, marks.box[rings]])
         marks = marks.only(~rings)
-    if lines:
-        actions.append(f"{lines} ruled lines erased" if lines > 1 else "a ruled line erased")
-    if len(frames):
-        actions.append(f"{len(frames)} frames erased" if len(frames) > 1 else "a frame erased")
-    return Found(sheet, ink, marks, frames, actions), walls | (ink.mask & ~mask)
+    found = Found(sheet, ink, marks, frames, actions)
+    found.note(lines, "a ruled line erased", "ruled lines erased")
+    found.note(len(frames), "a frame erased", "frames erased")
+    return found, walls | (ink.mask & ~mask)
 
 
 def _field(marks: Marks, frames: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:
@@ -232,27 +249,8 @@ def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return marks.is_flat() & below & (marks.box[:, 0] <= left) & (marks.box[:, 2] >= right)
 
 
-def cut(found: Found, chosen: NDArray[np.bool_], actions: list[str]) -> Digit:
-    """The Digit of the chosen pieces."""
-    box = around(found.marks.box[chosen])
-    left, top, right, bottom = box
-    own = cv2.dilate(found.marks.pixels(chosen, box).astype(np.uint8), np.ones((3, 3), np.uint8))  # with soft edges
-    levels = found.ink.levels[top:bottom, left:right] * own
-    image, weighed = drawn(levels)
-    place = found.sheet.box_in_picture(box)
-    return Digit(image, place, found.ink.inverted, (*actions, *weighed), levels)
-
-
 def drawn(levels: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[str]]:
     """The image (28, 28) of the ink (h, w) of a digit, 0 to 1, and what was done to its strokes."""
     levels, weighed = weigh(levels)
     left, top, right, bottom = tight_box(levels > min(0.1, levels.max() / 2))
     return normalise(levels[top:bottom, left:right] * 255), [weighed] if weighed else []
-
-
-def dropped(pieces: NDArray[np.bool_]) -> list[str]:
-    """A phrase about pieces (n,) that are not part of a digit."""
-    number = int(pieces.sum())
-    if not number:
-        return []
-    return [f"{number} specks removed" if number > 1 else "a speck removed"]

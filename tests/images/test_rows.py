@@ -46,17 +46,17 @@ def test_pieces_outside_the_digit_count_as_specks(mnist):
     writing = find_rows(Page(page))
     ((*pieces,),) = writing.rows
     assert len(pieces) == 3
-    assert not any("dropped" in action for action in writing.actions)
+    assert not any("dropped" in action for action in writing.found.actions)
     for x in (8, 300, 700, 1000):
         page[8:12, x : x + 4] = 40
     assert len(find_rows(Page(page)).rows[0]) == 3
-    assert "4 specks removed" in find_rows(Page(page)).actions
+    assert "4 specks removed" in find_rows(Page(page)).found.actions
 
 
 def test_a_sheet_on_a_desk_may_have_many_digits_close_together(mnist):
     rng = np.random.default_rng(0)
     writing = find_rows(Page(on_desk(drawn([[mnist[3]] * 14] * 3, rng, spacing=19), rng)))
-    assert "sheet found" in writing.actions
+    assert "sheet found" in writing.found.actions
     assert [len(row) for row in writing.rows] == [14] * 3
 
 
@@ -285,7 +285,7 @@ def test_a_digit_outside_the_frames_of_others_is_not_lost():
     cv2.rectangle(page, (40, 60), (440, 220), 40, 6)
     for x in (160, 320, 540):
         ring(page, x)
-    assert "a frame erased" in find_rows(Page(page)).actions
+    assert "a frame erased" in find_rows(Page(page)).found.actions
     assert rows(page) == ["ddd"]
 
 

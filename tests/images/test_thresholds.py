@@ -474,12 +474,12 @@ PLANTED = [
         },
     ),
     (
-        "rows._fragments_and_signs: 1.5 * size",
+        "rows._fragments_and_signs: 1.5 * tall",
         "test_rows.test_a_point_under_the_arm_of_a_7_is_a_sign_and_a_broken_foot_is_not",
         {0.5: {"what": "a point"}, 2: {"what": "a dash of the pen, and a foot"}},
     ),
     (
-        "rows._fragments_and_signs: shared >= 0.2",
+        "rows._fragments_and_signs: >= 0.2 * width",
         "test_rows.test_what_is_above_a_digit_belongs_to_it_if_a_part_of_it_is_there",
         {0.5: {"right": 96, "seen": ".dd"}, 2: {"right": 100, "seen": "dd"}},
     ),
