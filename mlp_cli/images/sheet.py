@@ -1,7 +1,7 @@
 """Finds the sheet, card or screen that a picture shows, and straightens it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import cv2
@@ -31,14 +31,14 @@ EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
 @dataclass(frozen=True)
 class Sheet:
     """`pixels` (h, w) or (h, w, 3) uint8, and `levels` (h, w), the channel of them that is looked at; `to_picture`, the
-    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet that `is_round`, or
-    of which only a part is on the page, `inside` (h, w) is where it is and `outline` (n, 2) are its corners there."""
+    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet on a page, `outline`
+    (n, 2) are the corners there; of one that `is_round`, or only partly on it, `inside` (h, w) is where it is."""
 
     levels: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
     to_picture: NDArray[np.float64]
     inside: NDArray[np.bool_] | None = None
-    outline: NDArray[np.float64] | None = None
+    outline: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     is_round: bool = False
 
     def box_in_picture(self, box: NDArray[np.int_]) -> tuple[int, int, int, int]:
@@ -202,7 +202,7 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = cv2.warpPerspective(page.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     if not as_it_is:
-        return Sheet(grey(pixels), pixels, page.to_picture @ matrix)
+        return Sheet(grey(pixels), pixels, page.to_picture @ matrix, outline=corners)
     inside = _inside(pixels.shape, corners @ turn - (left, top))
     pixels = _with_paper_around(pixels, inside)
     return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners, not is_open)

@@ -104,19 +104,38 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
     """The marks on a Page, or on the sheet that it shows. Raises ImageError if there are none."""
     cv2.setNumThreads(1)  # on pages of this size a second thread costs more than it saves
     all_of_it = whole(page)
-    found = _on_one_sheet(all_of_it, inverted) or _look(all_of_it, inverted)
+    looked = [(sheet, _look(sheet, inverted)) for sheet in sheets(all_of_it)]
+    found = _on_one_sheet(all_of_it, [content for _, content in looked if content and len(content.marks)])
+    if not found:
+        found = _look(all_of_it, inverted)
+        for sheet, content in looked:
+            if found and _is_blank(sheet, content):
+                found = replace(found, marks=_without_edge(found.marks, sheet))
     if not found:
         forced = "" if inverted is None else f" of {'dark' if inverted else 'light'} ink; see --invert"
         raise ImageError(f"no digit found: the page is blank{forced}")
     if not len(found.marks):
-        raise ImageError("no digit found, only lines")
+        raise ImageError("no digit found, only lines or the edge of a sheet")
     return found
 
 
-def _on_one_sheet(page: Sheet, inverted: bool | None) -> Found | None:
-    """What is on the smallest of the sheets on a page with the same digit, such as a window on a screen in a room; None
-    if there is none, or beside it there are more with digits as large, as on tiles."""
-    looked = [inner for sheet in sheets(page) if (inner := _on_sheet(page, sheet, inverted))]
+def _is_blank(sheet: Sheet, content: Found | None) -> bool:
+    """Whether nothing on a sheet or at its edge is as large as a digit."""
+    return not content or max(Marks.of(content.ink.mask).side, default=0) < LEAST_SIDE * min(sheet.levels.shape)
+
+
+def _without_edge(marks: Marks, sheet: Sheet) -> Marks:
+    """The marks on a page without those on and around a blank sheet there that do not fill it: its edge, its light and
+    its shadow."""
+    place, corners = np.zeros(marks.labels.shape, np.uint8), [np.rint(sheet.outline).astype(np.int32)]
+    cv2.polylines(cv2.fillPoly(place, corners, 1), corners, True, 1, 2 * round(EDGE * min(sheet.levels.shape)))
+    return marks.only((marks.on(place > 0) < 0.5 * marks.area) | (marks.area > 0.5 * np.count_nonzero(place)))
+
+
+def _on_one_sheet(page: Sheet, contents: list[Found]) -> Found | None:
+    """Of the contents of the sheets on a page that of the smallest with the same digit, such as a window on a screen in
+    a room; None if there is none, or beside it there are more with digits as large, as on tiles."""
+    looked = [(found, box) for found in contents if (box := _digit_on_sheet(page, found)) is not None]
     if not looked:
         return None
     found, place = looked[0]
@@ -131,13 +150,10 @@ def _on_one_sheet(page: Sheet, inverted: bool | None) -> Found | None:
     return found
 
 
-def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, NDArray[np.int_]] | None:
-    """What is on a sheet that may lie on a page, and the box in the picture of the digit on it; None if there is none,
-    or it goes over the sheet's edge, or there are more beyond."""
-    found = _look(sheet, inverted)
-    if not found or not len(found.marks):
-        return None
-    marks = found.marks
+def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
+    """The box in the picture of the digit found on what may be a sheet on a page; None if there is none, or it goes
+    over the sheet's edge, or there are more beyond."""
+    sheet, marks = found.sheet, found.marks
     chosen = _one(marks, *_field(marks, found.frames))
     side = marks.side[chosen].max()
     if side < LEAST_SIDE * min(sheet.levels.shape):
@@ -150,7 +166,7 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
     if sheet.is_round and marks.solidity(int(np.where(chosen, marks.side, 0).argmax())) >= SOLID:
         return None  # the counter of a 0
     # What is round may be one of several rings, and the edge of what is cut off by the border a shadow's.
-    if sheet.outline is not None and (beyond := _look(page, found.ink.inverted)):
+    if sheet.inside is not None and (beyond := _look(page, found.ink.inverted)):
         others = beyond.marks
         middle = ((others.box[:, :2] + others.box[:, 2:]) / 2).astype(np.float32)
         outline = sheet.outline.astype(np.float32)
@@ -158,7 +174,7 @@ def _on_sheet(page: Sheet, sheet: Sheet, inverted: bool | None) -> tuple[Found, 
         outside = distance > NEAR * side  # nearer ink is the edge itself
         if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
             return None
-    return found, np.array(sheet.box_in_picture(around(marks.box[chosen])))
+    return np.array(sheet.box_in_picture(around(marks.box[chosen])))
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:

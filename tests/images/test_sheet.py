@@ -1,11 +1,14 @@
 """Sheets, cards and screens in a larger scene: where they are found, and where nothing is one."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
 from pages import PAPER, on_desk, page
 from samples import load_mnist
 
+from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.sheet import _is_open, _own_sides, _turn, sheets, whole
 from mlp_cli.images.single import find_marks, find_one
@@ -233,6 +236,46 @@ def test_a_ring_around_one_of_several_digits_is_no_sheet(beside, is_sheet):
     found = find_marks(Page(photo))
     assert ("sheet found" in found.actions) == is_sheet
     assert sum(found.marks.side < 100) == 2 - is_sheet
+
+
+BLANK = "only lines or the edge of a sheet"
+
+
+@pytest.mark.parametrize(("desk", "share", "tilt"), [(40, 0.75, 9), (80, 0.92, 9), (120, 0.55, 3), (200, 0.75, -9)])
+def test_the_edge_of_a_blank_sheet_on_a_desk_is_no_digit(desk, share, tilt):
+    """The noise of light paper makes thousands of specks, which are none either."""
+    blank = page(np.zeros((28, 28), np.uint8), np.random.default_rng(0))
+    photo = on_desk(blank, np.random.default_rng(1), desk, share, tilt)
+    with contextlib.suppress(ImageError):
+        assert find_marks(Page(photo)).marks.side.max() < 20
+
+
+def test_the_light_on_a_blank_sheet_is_no_digit():
+    """It counts as ink on nearly half of the sheet."""
+    photo = scene(TILTED, 0, 60).astype(float)
+    photo += (scene(TILTED, 230, 0) / 230) * np.linspace(230, 110, 300)[:, None]
+    with pytest.raises(ImageError, match=BLANK):
+        find_one(Page(np.uint8(photo)))
+
+
+@pytest.mark.parametrize(("width", "is_shadow"), [(4, True), (10, False)])
+def test_a_dark_strip_beside_a_blank_sheet_is_its_shadow_or_a_stroke(width, is_shadow):
+    """Around the sheet, 5 pixels belong to it."""
+    photo = scene(SQUARE, 235, 140)
+    photo[60:241, 291 : 291 + width] = 20
+    with pytest.raises(ImageError, match=BLANK) if is_shadow else contextlib.nullcontext():
+        assert find_one(Page(photo), inverted=True).box == (291, 60, 291 + width, 241)
+
+
+@pytest.mark.parametrize("shape", ["bar", "ring"])
+def test_a_digit_is_no_blank_sheet(shape):
+    photo = np.full((300, 400), 230.0)
+    if shape == "bar":
+        cv2.rectangle(photo, (170, 50), (230, 250), 40, cv2.FILLED)
+    else:
+        cv2.ellipse(photo, (200, 150), (70, 90), 0, 0, 360, 40, 14)
+    digit = find_one(Page(np.uint8(photo + np.random.default_rng(0).normal(0, 2, photo.shape))))
+    assert digit.box[3] - digit.box[1] >= 190
 
 
 def test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side():

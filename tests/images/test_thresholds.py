@@ -714,7 +714,7 @@ PLANTED = [
         {0.5: {"x": 312, "y": 150, "is_ink": False}, 2: {"x": 308, "y": 150, "is_ink": True}},
     ),
     (
-        "single._on_sheet: rim(sheet.inside, 1",
+        "single._digit_on_sheet: rim(sheet.inside, 1",
         "test_sheet.test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side",
         {0.5: {}},
     ),
@@ -722,6 +722,22 @@ PLANTED = [
         "single._one: 0.3 * largest",
         "test_digits.test_a_large_fragment_may_lie_farther_below",
         {0.5: {"distance": 50, "size": 24, "bottom": 160}, 2: {"distance": 50, "size": 40, "bottom": 250}},
+    ),
+    (
+        "single._without_edge: 0.5 * marks.area",
+        "test_sheet.test_a_dark_strip_beside_a_blank_sheet_is_its_shadow_or_a_stroke",
+        {0.5: {"width": 10, "is_shadow": False}, 2: {"width": 4, "is_shadow": True}},
+    ),
+    (
+        "single._without_edge: 0.5 * np",
+        "test_sheet.test_the_light_on_a_blank_sheet_is_no_digit",
+        {0.5: {}},
+    ),
+    ("single._without_edge: 0.5 * np", "test_sheet.test_a_digit_is_no_blank_sheet", {2: {"shape": "bar"}}),
+    (
+        "single._without_edge: 2 * round",
+        "test_sheet.test_a_dark_strip_beside_a_blank_sheet_is_its_shadow_or_a_stroke",
+        {0.5: {"width": 4, "is_shadow": True}, 2: {"width": 10, "is_shadow": False}},
     ),
     ("strokes.THICK", "test_strokes.test_strokes_of_the_right_width_are_unchanged", {0.5: {"units": 2.7}}),
     ("strokes.THICK", "test_strokes.test_thick_strokes_are_thinned_to_the_target", {2: {"units": 6}}),
