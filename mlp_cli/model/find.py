@@ -31,6 +31,8 @@ def find_model(model: "str | os.PathLike[str] | None" = None) -> Path:
     if model in BUNDLED:
         return BUNDLED[str(model)]
     path = Path(model)
+    if not os.path.exists(path):
+        raise ModelError(f"{path}: no such file, and no bundled model of that name ({', '.join(BUNDLED)})")
     if not path.is_dir():
         return path
     if not (path / BEST).is_file():

@@ -16,7 +16,7 @@ from mlp_cli.blas import MOST_THREADS, limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, Where, load_dataset
 from mlp_cli.data.examples import has_digits
-from mlp_cli.errors import ConfigError, DataError, RunError
+from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
 from mlp_cli.model.measure import check_fits
@@ -199,12 +199,19 @@ def _teacher(config: Config, dataset: Dataset) -> tuple[Checkpoint | None, str |
     model = config.training.teacher
     if not model:
         return None, None
-    path = find_model(model)
-    teacher = load_checkpoint(path)
+    teacher = load_teacher(model)
     if (teacher.metadata.image_shape, teacher.metadata.classes) != (dataset.image_shape, dataset.classes):
         known = f"was trained on {teacher.metadata.data}, but {dataset.name} has other images or classes"
         raise ConfigError(f"training.teacher = {model!r}: {known}")
-    return teacher, hashlib.sha256(path.read_bytes()).hexdigest()
+    return teacher, hashlib.sha256(teacher.path.read_bytes()).hexdigest()
+
+
+def load_teacher(model: str) -> Checkpoint:
+    """The Checkpoint that training.teacher names. Raises ModelError."""
+    try:
+        return load_checkpoint(find_model(model))
+    except ModelError as error:
+        raise ModelError(f"training.teacher: {error}") from None
 
 
 def _check_configuration(checkpoint: Checkpoint, config: Config) -> None:

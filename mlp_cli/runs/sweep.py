@@ -28,7 +28,7 @@ from mlp_cli.data.datasets import Dataset, absolute, load_dataset
 from mlp_cli.errors import DivergedError, RunError, StoppedError
 from mlp_cli.files import PART, replace_file
 from mlp_cli.model.checkpoint import load_checkpoint
-from mlp_cli.model.find import BEST, find_model
+from mlp_cli.model.find import BEST
 from mlp_cli.model.measure import measure
 from mlp_cli.runs.cluster import Cluster, LostError
 from mlp_cli.runs.folder import Lock, make_directory
@@ -47,6 +47,7 @@ from mlp_cli.runs.job import (
 )
 from mlp_cli.runs.ranking import Difference, Spread, behind_best, hopeless, order
 from mlp_cli.runs.settings import Asked, Begun, Setting, Settled, SweepFile, parse_seeds, read_sweep_file, told
+from mlp_cli.runs.start import load_teacher
 from mlp_cli.runs.train import Signals
 from mlp_cli.training.data import Data
 from mlp_cli.training.loop import fit
@@ -129,7 +130,7 @@ class Sweep:
         """A new sweep in the directory `out`, or the next one in sweeps/. Raises RunError, or ModelError for a missing
         teacher, and then leaves nothing behind."""
         for model in {setting.config.training.teacher for setting in settings} - {""}:
-            load_checkpoint(find_model(model))
+            load_teacher(model)
         begun = Begun(
             mark=secrets.token_hex(8),
             data=absolute(dataset.where),

@@ -52,6 +52,7 @@ def test_a_bundled_model_goes_by_its_name_even_if_there_are_runs():
 def test_a_run_directory_means_its_best_and_a_file_itself():
     directory = _run("elsewhere", age=0)
     assert find_model(directory) == directory / BEST
+    Path("some.safetensors").touch()
     assert str(find_model("some.safetensors")) == "some.safetensors"
 
 
