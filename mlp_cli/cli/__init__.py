@@ -66,7 +66,8 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "mlp"
-        _fail(f"{error.format_message()} See {command} --help", 2)
+        message = error.format_message()
+        _fail(f"{message}{'' if message[-1] in '.?' else '.'} See {command} --help", 2)
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):

@@ -40,6 +40,7 @@ def assert_one_line(result, code, *parts):
         (["predict"], ["IMAGE"]),
         (["train", "--set", "training.teacher=nowhere"], ["training.teacher: nowhere: no such file"]),
         (["eval", "nowhere"], ["nowhere: no such file, and no bundled model of that name (mnist, large)"]),
+        (["eval", "one", "two"], ["extra argument (two). See mlp eval --help"]),
         (["predict", "--model", "nowhere", "x.png"], ["nowhere", "no such file"]),
         (["eval", "--fail-under", "101"], ["101"]),
         (["eval", "--split", "tset"], ["tset", "test"]),
