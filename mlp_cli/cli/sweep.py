@@ -82,6 +82,8 @@ def command(
 
     if jobs and scheduler is not None:
         raise click.UsageError("--jobs is for this machine; it cannot be combined with --scheduler.")
+    if minutes is not None and minutes != minutes:
+        raise click.UsageError("--minutes takes a number above 0, not nan.")
     if resume is not None and (configs or assignments or seeds or data or out):
         raise click.UsageError(
             "--resume continues the same sweep; it takes no CONFIG, --set, --seeds, --data or --out."

@@ -369,6 +369,7 @@ def test_the_table_fits_the_terminal_during_a_sweep_and_after_it(sweep, monkeypa
         (("--out", "."), "already exists"),
         (("--resume", "x", "--seeds", "2"), "--resume continues"),
         (("--minutes", "0"), "--minutes"),
+        (("--minutes", "nan"), "--minutes takes a number above 0, not nan"),
         (("--set", "training.teacher=nowhere"), "training.teacher: nowhere: no such file"),
     ],
 )
