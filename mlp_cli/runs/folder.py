@@ -185,12 +185,13 @@ class Run:
         if self.files is not None:
             self.files[name] = content
             return
-        descriptor = self._lock.descriptor if self._lock else None
+        path, descriptor = self.directory / name, self._lock.descriptor if self._lock else None
         try:
-            replace_file(self.directory / name if descriptor is None else name, content, descriptor)
+            replace_file(path if descriptor is None else name, content, descriptor)
         except OSError as error:
-            rest = "the old file is intact" if self.directory.is_dir() else "the run directory is gone"
-            raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}; {rest}") from None
+            rest = "" if self.directory.is_dir() else "; the run directory is gone"
+            rest = "; the old file is intact" if path.is_file() else rest
+            raise RunError(f"{path}: cannot be written: {error.strerror}{rest}") from None
 
     def _checkpoint(self, state: State, *, for_resume: bool) -> bytes:
         latest = self.records[-1] if self.records else None

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import struct
@@ -7,6 +8,7 @@ from samples import BASE
 
 from mlp_cli.config import load_config
 from mlp_cli.errors import ModelError, RunError
+from mlp_cli.runs import folder
 from mlp_cli.runs.folder import Run
 from mlp_cli.runs.start import begin, resume
 
@@ -59,6 +61,19 @@ def test_a_run_from_before_metrics_had_images_can_be_resumed(tmp_path, data):
     metrics.write_text(metrics.read_text().replace(",images", "") + "1,4,0.1,1,0.5,1,0.5,1.000\n")
     (record,) = resume(tmp_path / "run").run.records
     assert (record.step, record.images, record.learning_rate, record.seconds) == (4, 0, 0.1, 1.0)
+
+
+def test_a_full_disk_is_said_to_keep_an_old_file_only_if_there_is_one(tmp_path, data, monkeypatch):
+    begin(load_config(BASE, SETTINGS), data, tmp_path / "old").run.end("stopped")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder, "replace_file", full)
+    with pytest.raises(RunError, match=r"new/config.toml: cannot be written: No space left on device$"):
+        begin(load_config(BASE, SETTINGS), data, tmp_path / "new")
+    with pytest.raises(RunError, match=r"old/config.toml: cannot be .* device; the old file is intact$"):
+        resume(tmp_path / "old")
 
 
 def test_a_run_that_cannot_be_started_leaves_nothing_not_even_an_open_directory(tmp_path, data, monkeypatch):
