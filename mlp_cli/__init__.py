@@ -48,11 +48,12 @@ def train(
     bundled MNIST; `out` is the directory to make, by default the next number under runs/. `after_epoch` is called with
     the Record of each epoch. The Run has the `directory`, for `load`, and the `records`. Raises MlpError.
     """
-    from mlp_cli.config import Config, load_config
+    from mlp_cli.config import Config, from_table, load_config, to_table
     from mlp_cli.runs.start import begin
     from mlp_cli.runs.train import run_to_end
 
-    settings = config if isinstance(config, Config) else load_config(os.fspath(config))
+    # a Config is made without the checks of a file
+    settings = from_table(to_table(config), "config") if isinstance(config, Config) else load_config(os.fspath(config))
     session = begin(settings, None if data is None else os.fspath(data), out, threads, command=["mlp_cli.train"])
     run_to_end(session, after_epoch=after_epoch)
     return session.run

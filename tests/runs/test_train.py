@@ -9,7 +9,7 @@ from conftest import SMALL
 from samples import BASE, RUN_FILES
 
 import mlp_cli
-from mlp_cli.config import load_config
+from mlp_cli.config import Config, TrainingConfig, load_config
 from mlp_cli.errors import ConfigError, RunError, StoppedError
 from mlp_cli.runs.folder import read_facts
 from mlp_cli.runs.start import begin
@@ -38,6 +38,9 @@ def test_python_errors_have_the_messages_of_the_commands(mlp, data):
     Path("taken").mkdir()
     with pytest.raises(RunError, match="taken: already exists"):
         mlp_cli.train(small_config(), data=data, out="taken")
+    unchecked = Config(training=TrainingConfig(optimizer="adam"))
+    with pytest.raises(ConfigError, match=r"training.optimizer = 'adam': must be one of .*; did you mean adamw?"):
+        mlp_cli.train(unchecked, data=data)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
