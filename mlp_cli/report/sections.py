@@ -1,5 +1,6 @@
 """The sections of a report: each function returns the content under one heading."""
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ FACTS = {  # of run.json
     "resumed": "Resumed",
 }  # fmt: skip
 # In place of keys within these facts
-NAMES = {"name": "", "internal_api": "", "num_threads": "threads "}
+NAMES = {"name": "", "internal_api": "", "num_threads": "threads ", "at": ""}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 
 
 def results(subject: Subject) -> Child:
@@ -300,15 +302,11 @@ def warps(subject: Subject) -> Child:
 
 def configuration(subject: Subject) -> Child:
     """Every key of the configuration, and what else the result may depend on."""
-    summary, facts = subject.summary, dict(subject.facts)
+    summary, facts = subject.summary, subject.facts
     changes = ", ".join(f"{key} = {as_text(value)}" for key, value in summary.changes.items())
     told = f"The preset {summary.preset}" + (f", with {changes}." if changes else ".")
     keys = [[key, as_text(value) or "–"] for key, value in flat(subject.config).items()]
-    facts["command"] = shlex.join(map(str, facts["command"]))
-    facts |= {
-        key: str(facts.get(key) or "").replace("T", " ").replace("+00:00", " UTC") for key in ("started", "ended")
-    }
-    about = [[name, _fact(facts[key])] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
+    about = [[name, _fact(facts[key], key)] for key, name in FACTS.items() if facts.get(key) not in (None, [], "")]
     tables = [
         table("All keys", ["Key", "Value"], keys, class_="words"),
         table("How it was trained", ["What", "Value"], about, class_="words long"),
@@ -316,21 +314,25 @@ def configuration(subject: Subject) -> Child:
     return [E("p", told), E("div", tables, class_="tables")]
 
 
-def _fact(value: Any) -> list[Child]:
+def _fact(value: Any, name: str) -> list[Child]:
     """A value of run.json as text; a long hash is cut, and shown whole as a tooltip."""
     if isinstance(value, dict):
-        named = [[NAMES.get(key, f"{key} "), _fact(item)] for key, item in value.items() if item is not None]
-        return _joined(named)
+        pairs = [(key, item) for key, item in value.items() if item is not None]
+        return _joined(", ", [[NAMES.get(key, f"{key} "), _fact(item, key)] for key, item in pairs])
+    if isinstance(value, list) and name == "command":
+        return [shlex.join(map(str, value))]
     if isinstance(value, list):
-        return _joined([_fact(item) for item in value])
+        return _joined("; ", [_fact(item, name) for item in value])
     text = str(value)
+    if TIME.fullmatch(text):
+        text = text.replace("T", " ").replace("+00:00", " UTC")
     if len(text) == 64 and text.isalnum():
         return [E("code", f"{text[:SHA256]}…", title=text)]
     return [text]
 
 
-def _joined(parts: Sequence[Child]) -> list[Child]:
-    return [piece for part in parts for piece in (", ", part)][1:]
+def _joined(separator: str, parts: Sequence[Child]) -> list[Child]:
+    return [piece for part in parts for piece in (separator, part)][1:]
 
 
 def _some(shown: int, total: int) -> str:
