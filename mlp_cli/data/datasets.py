@@ -186,7 +186,8 @@ def load_dataset(
     directory = None if where == BUNDLED else where
     folder = MNIST_DIRECTORY if directory is None else Path(directory)
     if not folder.is_dir():
-        raise DataError(f"{folder}: {'not a directory' if folder.exists() else 'no such directory'}")
+        problem = "neither a directory nor a .csv file" if folder.exists() else "no such directory"
+        raise DataError(f"{folder}: {problem}")
     images_path = _find(folder, f"{FILE_PREFIX[part]}-images", "idx3-ubyte")
     labels_path = _find(folder, f"{FILE_PREFIX[part]}-labels", "idx1-ubyte")
     images, labels = read_idx(images_path, dimensions=3), read_idx(labels_path, dimensions=1)

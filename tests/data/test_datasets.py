@@ -113,7 +113,7 @@ def test_directories_that_are_missing_empty_or_files_are_errors(tmp_path):
     with pytest.raises(DataError, match="has no train-images-idx3-ubyte"):
         load_dataset("train", tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="not a directory"):
+    with pytest.raises(DataError, match=r"neither a directory nor a \.csv file"):
         load_dataset("train", tmp_path / "file")
 
 
