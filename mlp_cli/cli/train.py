@@ -120,8 +120,11 @@ def _json(session: "Session") -> str:
 def _told(session: "Session") -> list[str]:
     import shlex
 
+    from mlp_cli.data.datasets import places_of
+
     run, epochs, best = session.run, session.state.epoch, session.best
     where = shlex.quote(str(run))
+    options = [f" --data {shlex.quote(place)}" for place in places_of(session.data.dataset.where)] or [""]
     if best is None:
         result = f"{run}: the initial network, not trained"
     else:
@@ -131,6 +134,6 @@ def _told(session: "Session") -> list[str]:
         )
     return [
         result,
-        f"measure it on the test set:  mlp eval {where}",
+        *(f"measure it on the test set:  mlp eval {where}{option}" for option in options),
         f"read a picture of a digit:   mlp predict --model {where} IMAGE",
     ]

@@ -228,15 +228,18 @@ def is_of_pictures(where: str) -> bool:
     return path.suffix.lower() == ".csv" if path.is_file() else not _has_idx_files(path) and any(path.iterdir())
 
 
+def places_of(where: Where) -> list[str]:
+    """The directories and CSV files of a data set, without their shares; none for the bundled MNIST alone."""
+    if where is None or isinstance(where, str | os.PathLike):
+        return [] if where is None else [os.fspath(where)]
+    from mlp_cli.data.mixture import places_in
+
+    return places_in(where)
+
+
 def missing_place(where: Where) -> str | None:
     """The first place of a data set that does not exist."""
-    if where is None or isinstance(where, str | os.PathLike):
-        places = [] if where is None else [os.fspath(where)]
-    else:
-        from mlp_cli.data.mixture import places_in
-
-        places = places_in(where)
-    return next((place for place in places if place != BUNDLED and not Path(place).exists()), None)
+    return next((place for place in places_of(where) if place != BUNDLED and not Path(place).exists()), None)
 
 
 def absolute(where: Where) -> str | list[str] | None:

@@ -215,7 +215,9 @@ def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained, s
     sources = ("--data", scans, "--data", f"{mine}=0.25")
     settings = ("--set", "training.learning_rate=0.01", "--set", "training.validation=90")
     args = ("--init", "mnist", *sources, *settings)
-    assert mlp("train", "quick", *args, "--epochs", 1, "--quiet", "--out", "run").code == 0
+    result = mlp("train", "quick", *args, "--epochs", 1, "--quiet", "--out", "run")
+    for place in (scans, mine):
+        assert f"mlp eval run --data {place}\n" in result.out
     facts = json.loads(Path("run/run.json").read_text("utf-8"))
     assert facts["data"]["directory"] == [f"{scans}=0.75", f"{mine}=0.25"]
     assert mlp("train", "--resume", "run", "--epochs", 2, "--quiet").code == 0

@@ -1,4 +1,5 @@
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,12 +18,13 @@ def names(directory):
     return sorted(path.name for path in Path(directory).iterdir())
 
 
-def test_a_run_leaves_its_five_files_and_says_what_to_type_next(train):
+def test_a_run_leaves_its_five_files_and_says_what_to_type_next(train, mlp):
     result = train("run")
     assert result.code == 0
     assert names("run") == RUN_FILES
-    assert "mlp eval run" in result.out
-    assert "mlp predict --model run" in result.out
+    _, evaluate, predict = result.out.splitlines()
+    assert "mlp predict --model run" in predict
+    assert mlp(*shlex.split(evaluate.partition("mlp ")[2])).code == 0
 
 
 def test_off_a_terminal_each_epoch_is_one_plain_line_on_stderr(train):
