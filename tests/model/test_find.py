@@ -1,6 +1,7 @@
 """Which checkpoint MODEL means."""
 
 import os
+from pathlib import Path
 
 import pytest
 
