@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlp_cli.blas import one_thread
 from mlp_cli.errors import ImageError, ModelError
 from mlp_cli.images.decode import Page, decode_all
-from mlp_cli.images.digits import Digit, prepare
+from mlp_cli.images.digits import Digit, as_it_is, prepare
 from mlp_cli.images.mnist import SIDE
 from mlp_cli.model.answers import calibrated_answers
 from mlp_cli.model.checkpoint import Checkpoint
@@ -161,7 +161,6 @@ class Reader:
         return answer if best is digit else self._answers([best])[0]
 
     def _rows(self, page: Page) -> list[list[Answer]]:
-        from mlp_cli.images.digits import as_it_is
         from mlp_cli.images.rows import find_rows
         from mlp_cli.model.rows import RowReader
         from mlp_cli.model.turns import surest
@@ -175,9 +174,6 @@ class Reader:
                 page, lambda page: RowReader(find_rows(page, self.inverted), self.probabilities, self.classes).rows()
             )
         ]
-        rows = [row for row in rows if row]  # a row of nothing but specks is not a row
-        if not rows:
-            raise ImageError("no digits found")
         reasons = [answer.reason for row in rows for answer in row]
         refused = len(reasons) - reasons.count(None)
         if refused > MOST_REFUSED and refused > SHARE_REFUSED * len(reasons):

@@ -10,7 +10,7 @@ every part that results.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,10 @@ class RowReader:
         """The best reading of every row."""
         pieces = [piece for row in self.writing.rows for piece in row]
         wholes = self._answered([_Question(0, 1, [piece]) for piece in pieces])
-        doubtful = [self._is_doubtful(*each) for each in zip(pieces, wholes, strict=True)]
+        doubtful = [
+            bool(piece.sign) or not _may_be_digit([piece], self.writing.height) or max(whole.probabilities) < CLEAR
+            for piece, whole in zip(pieces, wholes, strict=True)
+        ]
         rows, first = [], 0
         for row in self.writing.rows:
             of_row = slice(first, first := first + len(row))
@@ -79,22 +82,16 @@ class RowReader:
             rows.append(wholes[of_row] if is_read else self._row(row, wholes[of_row], doubtful[of_row]))
         return rows
 
-    def _is_doubtful(self, piece: Piece, whole: Stretch) -> bool:
-        """Whether a piece, read as a whole, may be several digits or a part of one."""
-        is_unlike = piece.sign or not _may_be_digit([piece], self.writing.height)
-        return bool(is_unlike) or max(whole.probabilities) < CLEAR
-
     def _row(self, row: Sequence[Piece], wholes: list[Stretch], doubtful: Sequence[bool]) -> list[Stretch]:
         """The best reading of a row of pieces, each of which has been read as a whole."""
         height, questions, starts = self.writing.height, list[_Question](), [0]
         for piece, is_doubtful in zip(row, doubtful, strict=True):
-            start = starts[-1]
-            parts = cut(piece) if is_doubtful and not piece.sign and _is_wide(piece) else [piece]
+            start, (tall, wide) = starts[-1], piece.levels.shape
+            parts = cut(piece) if is_doubtful and not piece.sign and wide >= PAIR * tall else [piece]
             questions.append(_Question(start, start + len(parts), [piece]))
-            for i in range(len(parts)):
-                for j in range(i + 1, len(parts) + (i > 0)):
-                    if _may_be_digit(parts[i:j], height):
-                        questions.append(_Question(start + i, start + j, parts[i:j], CUT * parts[i].cut))
+            for i, j in combinations(range(len(parts) + 1), 2):
+                if j - i < len(parts) and _may_be_digit(parts[i:j], height):
+                    questions.append(_Question(start + i, start + j, parts[i:j], CUT * parts[i].cut))
             starts.append(start + len(parts))
         for first in range(len(row)):
             for last in range(first + 2, min(first + 3, len(row)) + 1):
@@ -102,10 +99,11 @@ class RowReader:
                     question = _Question(starts[first], starts[last], row[first:last], JOIN * (last - first - 1))
                     questions.append(question)
         way = _cheapest_way(self._answered(questions))
-        for n, (piece, whole) in enumerate(zip(row, wholes, strict=True)):
-            of_piece = [stretch for stretch in way if starts[n] <= stretch.start and stretch.stop <= starts[n + 1]]
+        for piece, whole, (start, stop) in zip(row, wholes, pairwise(starts), strict=True):
+            of_piece = [stretch for stretch in way if start <= stretch.start and stretch.stop <= stop]
             if len(of_piece) > 1 and self._is_letter(piece, of_piece):
-                way[way.index(of_piece[0]) : way.index(of_piece[-1]) + 1] = [whole]
+                at = way.index(of_piece[0])
+                way[at : at + len(of_piece)] = [whole]
         return way
 
     def _is_letter(self, piece: Piece, parts: Sequence[Stretch]) -> bool:
@@ -130,12 +128,6 @@ class RowReader:
         else:
             cost = -math.log(confidence)
         return Stretch(question.start, question.stop, digit, probabilities, cost, sign, width)
-
-
-def _is_wide(piece: Piece) -> bool:
-    """Whether two digits that touch may be as slim as a piece."""
-    height, width = piece.levels.shape
-    return bool(width >= PAIR * height)
 
 
 def _may_be_digit(parts: Sequence[Piece], height: float) -> bool:

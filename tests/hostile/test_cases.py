@@ -496,14 +496,6 @@ def test_show_without_a_stdout_gives_one_line(tmp_path):
     assert result.stderr.splitlines()[-1] == "mlp: standard output is closed, so the result is lost"
 
 
-def test_a_page_of_rows_without_a_mark_has_a_reason(mlp, monkeypatch):
-    Image.fromarray(np.uint8(np.where(np.eye(60) > 0, 20, 235))).save("page.png")
-    monkeypatch.setattr("mlp_cli.model.rows.RowReader.rows", lambda self: [[], []])
-    result = mlp("predict", "--split", "page.png")
-    assert (result.code, result.out) == (1, "page.png\t-\t-\n")
-    assert one_line(result, 1) == "mlp: page.png: no digits found"
-
-
 def test_a_mark_of_soft_edges_alone_is_not_a_slash():
     """numpy would warn on stderr about the moments of an empty set of pixels."""
     assert not rows._is_leaning_stroke(np.full((4, 1), 0.34))
