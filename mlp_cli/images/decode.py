@@ -79,7 +79,7 @@ def decode_all(file: File) -> Iterator[Page]:
     try:
         with _quietly(_open, file) as picture:
             left = MOST_PIXELS
-            for number in range(_quietly(_pages, picture)):
+            for number in range(_quietly(getattr, picture, "n_frames") if picture.format == "TIFF" else 1):
                 if number:
                     _quietly(picture.seek, number)
                 left -= picture.width * picture.height
@@ -130,20 +130,12 @@ def _open(file: File) -> Image.Image:
 
 def _is_heic(file: Any) -> bool:
     try:
-        if hasattr(file, "seek"):
-            file.seek(0)
-            head = file.read(12)
-            file.seek(0)
-        else:
-            with open(file, "rb") as stream:
-                head = stream.read(12)
+        with contextlib.nullcontext(file) if hasattr(file, "seek") else open(file, "rb") as stream:
+            stream.seek(0)
+            head = stream.read(12)
     except OSError:
         return False
     return head[4:8] == b"ftyp" and head[8:12] in HEIC
-
-
-def _pages(picture: Any) -> int:
-    return int(picture.n_frames) if picture.format == "TIFF" else 1
 
 
 def _page(picture: Image.Image) -> Page:
@@ -213,10 +205,8 @@ def _reduced(picture: Image.Image, mode: str, factor: int) -> NDArray[Any]:
     rows = max(1, STRIP // (picture.width * factor)) * factor
     strips = []
     for top in range(0, picture.height, rows):
-        if rows < picture.height:
-            strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        else:
-            strip = picture
+        bottom = min(top + rows, picture.height)
+        strip = picture.crop((0, top, picture.width, bottom)) if rows < picture.height else picture
         if mode == "F":
             strip = Image.fromarray(np.nan_to_num(np.asarray(strip, np.float32), posinf=0, neginf=0))
         strip = strip.convert(mode)

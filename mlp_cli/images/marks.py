@@ -1,7 +1,9 @@
 """The marks on a page: connected pieces of ink, without ruled or printed lines."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import cv2
 import numpy as np
@@ -72,8 +74,7 @@ class Marks:
 
     def piece(self, i: int) -> NDArray[np.bool_]:
         """The mask of piece i, within its box."""
-        left, top, right, bottom = self.box[i]
-        return self.labels[top:bottom, left:right] == i + 1
+        return self.labels[within(self.box[i])] == i + 1
 
     def on(self, mask: NDArray[np.bool_]) -> NDArray[np.int_]:
         """The pixels of each piece that lie on a mask (h, w): (n,)."""
@@ -131,45 +132,48 @@ class Marks:
         and with bays, as no digit has."""
         insides = np.zeros(self.labels.shape, bool)
         for i in self._largest():
-            left, top, right, bottom = self.box[i]
-            labels = self.labels[top:bottom, left:right]
+            place = within(self.box[i])
             contours, tree = cv2.findContours(self.piece(i).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             holes = [contour for contour, (*_, outer) in zip(contours, tree[0], strict=True) if outer >= 0]
             for hole in holes:
                 if max(cv2.boundingRect(hole)[2:]) > HOLLOW * self.side[i] and _share_of_hull(hole) < NO_BAYS:
-                    within = cv2.drawContours(np.zeros(labels.shape, np.uint8), [hole], 0, 1, cv2.FILLED) > 0
-                    paper = Marks.of(within & (labels == 0))  # without the counters of hollow digits
-                    insides[top:bottom, left:right] |= paper.labels == paper.side.argmax() + 1
+                    filled = cv2.drawContours(np.zeros(self.size[i, ::-1], np.uint8), [hole], 0, 1, cv2.FILLED)
+                    paper = Marks.of(filled.view(bool) & (self.labels[place] == 0))  # no counters of hollow digits
+                    insides[place] |= paper.labels == paper.side.argmax() + 1
         return insides
 
     def rings(self) -> NDArray[np.bool_]:
         """Which pieces surround others: seen from the middle of these, such a piece is in every direction."""
         rings = np.zeros(len(self), bool)
-        largest = self._largest().tolist()
-        for least, i in [(RING_HOLDS, i) for i in largest] + [(RING_PART, i) for i in largest]:
-            left, top, right, bottom = self.box[i]
-            within = (self.box[:, :2] > (left, top)).all(axis=1) & (self.box[:, 2:] < (right, bottom)).all(axis=1)
-            within &= (self.side >= RING_PART * self.side[i]) & ~rings
-            if not within.any() or (least == RING_PART and not rings.any()):
+        for least, i in product((RING_HOLDS, RING_PART), self._largest()):
+            corner, end = self.box[i, :2], self.box[i, 2:]
+            inner = (self.box[:, :2] > corner).all(axis=1) & (self.box[:, 2:] < end).all(axis=1)
+            inner &= (self.side >= RING_PART * self.side[i]) & ~rings
+            if not inner.any() or (least == RING_PART and not rings.any()):
                 continue
-            content = around(self.box[within])
+            content = around(self.box[inner])
             if max(content[2:] - content[:2]) >= least * self.side[i]:
                 y, x = np.nonzero(self.piece(i))
-                centre = (content[:2] + content[2:]) / 2
-                angle = np.arctan2(y + top - centre[1], x + left - centre[0])
+                centre = (content[:2] + content[2:]) / 2 - corner
+                angle = np.arctan2(y - centre[1], x - centre[0])
                 seen = np.bincount(np.int_((angle + np.pi) / (2 * np.pi) * 35.999), minlength=36) > 0
                 rings[i] |= seen.mean() >= RING_COVER
         return rings
 
     def pixels(self, chosen: NDArray[np.bool_], box: NDArray[np.int_] | None = None) -> NDArray[np.bool_]:
         """The mask of the chosen (n,) pieces, within a box of the page."""
-        left, top, right, bottom = (None,) * 4 if box is None else box
-        return np.append(False, chosen).take(self.labels[top:bottom, left:right])
+        return np.append(False, chosen).take(self.labels if box is None else self.labels[within(box)])
 
 
 def around(boxes: NDArray[np.int_]) -> NDArray[np.int_]:
     """The box that holds all `boxes` (n, 4)."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def within(box: Iterable[int]) -> tuple[slice, slice]:
+    """The part of a page (h, w) that is a box, as an index."""
+    left, top, right, bottom = box
+    return np.s_[top:bottom, left:right]
 
 
 def _share_of_hull(contour: NDArray[np.int32]) -> float:
@@ -186,13 +190,13 @@ def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
 
     A line goes; where a stroke crosses it, the ink is thicker than the line and stays.
     """
-    rest, count = mask, 0
-    for axis in (0, 1):
-        across = rest if axis == 0 else rest.T  # the rest, so that where two lines cross no speck stays
+    rest, count = mask.copy(), 0
+    for across in (rest, rest.T):  # of which the first lines are gone, so that where two cross no speck stays
         end = max(2, round(END * across.shape[1]))
         if across[:, :end].any() and across[:, -end:].any():
             lines, n = _crossing(np.ascontiguousarray(across))
-            rest, count = rest & ~(lines if axis == 0 else lines.T), count + n
+            across &= ~lines
+            count += n
     # A page with only lines may be a drawn 1.
     return (rest, count) if rest.any() else (mask, 0)
 
@@ -228,14 +232,15 @@ def _crossing(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     while len(likely):
         best = likely[:, 2].argmax()
         apart = likely[:, :2] - likely[best, :2]
-        y = np.rint(likely[best, 0] + (likely[best, 1] - likely[best, 0]) * x / width).astype(int)
+        left, right = likely[best, :2]
+        y = (left + right) // 2 + np.rint((right - left) // 2 * (2 * x / width - 1)).astype(int)
         is_inside = (y >= 0) & (y < height)
         through = np.where(is_inside, ink[y.clip(0, height - 1), np.arange(len(x))], 0)
-        thickness = int(np.sort(through[through > 0])[(through > 0).sum() // 4]) if through.any() else 0
+        thickness = int(np.sort(through[through > 0])[(through > 0).sum() // 4])
         same = (apart.prod(axis=1) <= 0) | (np.abs(apart).min(axis=1) <= thickness + 2)
         ends = np.rint(likely[same & (likely[:, 2] == likely[best, 2]), :2].mean(axis=0)).astype(int).tolist()
         reached = (through > 0) | (y < thickness) | (y >= height - thickness)  # beyond a corner anything may be
-        if 0 < thickness <= LINE_THICKNESS * max(mask.shape) and reached[:end].any() and reached[-end:].any():
+        if thickness <= LINE_THICKNESS * max(mask.shape) and reached[:end].any() and reached[-end:].any():
             cv2.line(lines, (0, ends[0]), (width, ends[1]), 1, 2 * thickness + 1)
             count, thickest = count + 1, max(thickest, thickness)
         likely = likely[~same]
@@ -251,8 +256,7 @@ def without_frames(marks: Marks) -> tuple[Marks, NDArray[np.int_], NDArray[np.bo
     """
     mask, frames, printed = marks.labels > 0, [], np.zeros(marks.labels.shape, bool)
     for i in np.flatnonzero((marks.size >= FRAME_SIDE * min(mask.shape)).all(axis=1))[:MOST_FRAMES]:
-        left, top, right, bottom = marks.box[i]
-        place = np.s_[top:bottom, left:right]
+        place = within(marks.box[i])
         found = _walls_and_content(marks.piece(i), mask[place])
         if found:
             walls, content = found
@@ -282,10 +286,9 @@ def _walls_and_content(
         elif turn > len(thicknesses):  # the second that is not
             return None
     between, cells, thickness = ink & ~walls, [], max(thicknesses)
-    for axis in (0, 1):
-        slope = sum(slopes[axis]) / len(slopes[axis])
-        lines, number = _inner_walls(between if axis == 0 else between.T, slope, thickness)
-        walls |= lines if axis == 0 else lines.T
+    for across, of_page, its_slopes in zip((between, between.T), (walls, walls.T), slopes, strict=True):
+        lines, number = _inner_walls(across, sum(its_slopes) / len(its_slopes), thickness)
+        of_page |= lines
         cells.append(number + 1)
     marks, (height, width), cell = Marks.of(ink & ~walls), mask.shape, min(np.array(mask.shape) / cells)
     rim = max(2 * thickness, 0.1 * cell)
@@ -363,7 +366,7 @@ def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_], 
 
 def _thin(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.bool_]:
     """The pixels of a mask that lie in a vertical run of at most `thickness` pixels."""
-    longer = cv2.morphologyEx(np.asarray(mask, np.uint8), cv2.MORPH_OPEN, np.ones((int(thickness) + 1, 1), np.uint8))
+    longer = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((thickness + 1, 1), np.uint8))
     return mask & (longer == 0)
 
 

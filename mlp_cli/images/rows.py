@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
-from mlp_cli.images.marks import Marks, around, gaps, without_underlines
+from mlp_cli.images.marks import Marks, around, gaps, within, without_underlines
 from mlp_cli.images.mnist import tight_box
 from mlp_cli.images.single import Found, find_marks
 from mlp_cli.images.strokes import stroke_width
@@ -69,8 +69,8 @@ class Writing:
         box = around(np.array([piece.box for piece in pieces]))
         levels = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
         for piece in pieces:
-            left, top, right, bottom = piece.box - np.tile(box[:2], 2)
-            np.maximum(levels[top:bottom, left:right], piece.levels, out=levels[top:bottom, left:right])
+            place = within(piece.box - np.tile(box[:2], 2))
+            levels[place] = np.maximum(levels[place], piece.levels)
         return self.found.digit(levels, box)
 
 
@@ -165,7 +165,7 @@ def _fragments_and_signs(found: Found, group: NDArray[np.int_], allowed: NDArray
     digits = [around(marks.box[group == g]) for g in range(group.max() + 1)]
     for i in np.flatnonzero(chosen).tolist():
         left, top, right, bottom = marks.box[i].tolist()
-        place, own, (width, tall) = np.s_[top:bottom, left:right], marks.piece(i), marks.size[i].tolist()
+        place, own, (width, tall) = within(marks.box[i]), marks.piece(i), marks.size[i].tolist()
         at = np.where(own, distance[place], np.inf).argmin()
         gap, digit = distance[place].flat[at] - 1, digit_of[nearest[place].flat[at]]
         its_left, its_top, its_right, its_bottom = digits[digit].tolist()
@@ -238,29 +238,22 @@ def _rows(boxes: Boxes) -> list[list[int]]:
 def _with_slashes(row: list[Piece]) -> list[Piece]:
     """A row whose slashes are signs: straight strokes between digits that lean to the right and are taller. Nothing
     else tells them from a 1, and what stands at an end is one."""
-    leans = [_is_leaning_stroke(piece.levels) for piece in row]
-    others = [
-        piece.levels.shape[0] for piece, leaning in zip(row, leans, strict=True) if not piece.sign and not leaning
-    ]
-    if len(others) < 2:
-        return row
-    return [
-        replace(piece, sign=SLASH)
-        if 0 < n < len(row) - 1 and not piece.sign and leans[n] and piece.levels.shape[0] >= SLASH_TALL * max(others)
-        else piece
-        for n, piece in enumerate(row)
-    ]
+    leans = [not piece.sign and _is_leaning_stroke(piece.levels) for piece in row]
+    heights = [len(piece.levels) for piece, leaning in zip(row, leans, strict=True) if not (piece.sign or leaning)]
+    if len(heights) >= 2:
+        for n in range(1, len(row) - 1):
+            if leans[n] and len(row[n].levels) >= SLASH_TALL * max(heights):
+                row[n] = replace(row[n], sign=SLASH)
+    return row
 
 
 def _is_leaning_stroke(levels: Levels) -> bool:
     """Whether ink is a straight stroke that leans to the right, by its second moments."""
-    y, x = np.nonzero(levels > 0.5)
-    if not len(x):  # nothing but the soft edge of a stroke
-        return False
-    xx, yy, xy = x.var(), y.var(), ((x - x.mean()) * (y - y.mean())).mean()
+    moments = cv2.moments((levels > 0.5).view(np.uint8), binaryImage=True)  # 0 of nothing but a soft edge
+    xx, yy, xy = moments["mu20"], moments["mu02"], moments["mu11"]
     spread = np.hypot((xx - yy) / 2, xy)
     along, across = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread
-    return bool(along >= SLASH_SLIM**2 * across and -xy >= SLASH_LEAN * yy)
+    return bool(along > SLASH_SLIM**2 * across and -xy >= SLASH_LEAN * yy)
 
 
 def cut(piece: Piece) -> list[Piece]:
@@ -293,10 +286,9 @@ def cut(piece: Piece) -> list[Piece]:
         own = piece.levels * (part == number)
         inked = own > full
         if inked.any():
-            left, top, right, bottom = tight_box(inked)
-            place = np.array([left, top, right, bottom]) + np.tile(piece.box[:2], 2)
+            box = np.array(tight_box(inked))
             cut_through = float(price[cuts[number - 1]]) if number else 0.0
-            pieces.append(Piece(own[top:bottom, left:right], place, cut=cut_through))
+            pieces.append(Piece(own[within(box)], box + np.tile(piece.box[:2], 2), cut=cut_through))
     return pieces
 
 

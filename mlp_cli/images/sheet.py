@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,16 +32,20 @@ EDGE = 0.03  # of its sides that is cut off, with the shadow of its edge
 
 @dataclass(frozen=True)
 class Sheet:
-    """`pixels` (h, w) or (h, w, 3) uint8, and `levels` (h, w), the channel of them that is looked at; `to_picture`, the
-    matrix (3, 3) of the homography that takes (x, y, 1) here to pixels of the picture. Of a sheet on a page, `outline`
-    (n, 2) are the corners there; of one that `is_round`, or only partly on it, `inside` (h, w) is where it is."""
+    """`pixels` (h, w) or (h, w, 3) uint8; `to_picture`, the matrix (3, 3) of the homography that takes (x, y, 1) here
+    to pixels of the picture. Of a sheet on a page, `outline` (n, 2) are the corners there; of one that `is_round`, or
+    only partly on it, `inside` (h, w) is where it is."""
 
-    levels: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
     to_picture: NDArray[np.float64]
     inside: NDArray[np.bool_] | None = None
     outline: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     is_round: bool = False
+
+    @cached_property
+    def levels(self) -> NDArray[np.uint8]:
+        """The channel of the pixels that is looked at: (h, w)."""
+        return grey(self.pixels)
 
     def box_in_picture(self, box: NDArray[np.int_]) -> tuple[int, int, int, int]:
         """The box in the picture around what is a box (left, top, right, bottom) here."""
@@ -54,7 +60,7 @@ def whole(page: Page) -> Sheet:
     """All of a page, reduced to the size that is worked on."""
     pixels = thumbnail(page.pixels, WORKING_SIDE)
     scale = page.scale * max(page.pixels.shape[:2]) / max(pixels.shape[:2])
-    return Sheet(grey(pixels), pixels, np.diag([scale, scale, 1.0]))
+    return Sheet(pixels, np.diag([scale, scale, 1.0]))
 
 
 def sheets(page: Sheet) -> Iterator[Sheet]:
@@ -68,14 +74,14 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
     below = np.cumsum(cv2.calcHist([small], [0], None, [256], [0, 256]))
     ordered = np.searchsorted(below, np.arange(0, small.size, max(1, small.size // LEVELS)), side="right").tolist()
     found = []
-    least = 4 * np.sqrt(SMALLEST * small.size)  # pixels around the smallest sheet
+    least = 2.8 * np.sqrt(SMALLEST * small.size)  # pixels around the smallest sheet, if it stands on a corner
     for low, high in pairwise(ordered):
         if high - low < LEAST_STEP / 2:
             continue  # one group of levels, whose noise would make thousands of pieces
         light = cv2.compare(small, (low + high) / 2, cv2.CMP_GT)
         for region in (light, ~light):
             for contour in cv2.findContours(region, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
-                corners = _corners(contour, small.shape) if len(contour) >= 0.7 * least else None
+                corners = _corners(contour, small.shape) if len(contour) >= least else None
                 if corners is not None:
                     found.append((_step(small, corners), corners))
     found.sort(key=lambda pair: -pair[0])
@@ -90,15 +96,11 @@ def sheets(page: Sheet) -> Iterator[Sheet]:
 def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """The four corners (4, 2) of an outline that is a sheet's; all of its hull's if it is round or the border cuts it;
     else None."""
-    own, total = cv2.contourArea(contour), shape[0] * shape[1]
-    if not SOLID * SMALLEST * total <= own <= LARGEST * total:
+    hull = cv2.convexHull(contour)  # clockwise
+    own, area, total = cv2.contourArea(contour), cv2.contourArea(hull), shape[0] * shape[1]
+    if area < SMALLEST * total or not SOLID * area <= own <= LARGEST * total:
         return None
-    hull = cv2.convexHull(contour)
-    area = cv2.contourArea(hull)
-    if area < SMALLEST * total or own < SOLID * area:
-        return None
-    polygon = cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)
-    corners = polygon[:, 0].astype(np.float64)
+    corners = _polygon(hull)
     is_open = _is_open(corners, shape)
     lost = 1 - _area(corners) / area
     if not is_open and len(corners) == 4 and lost <= 1 - SOLID:
@@ -110,19 +112,28 @@ def _corners(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.f
     return hull[:, 0].astype(np.float64)
 
 
+def _polygon(hull: NDArray[Any]) -> NDArray[np.float64]:
+    """The few corners (n, 2) that suffice for the outline of a hull."""
+    return cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)[:, 0].astype(np.float64)
+
+
+def _sides(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sides of a polygon as vectors, from each of its corners (n, 2) to the next: (n, 2)."""
+    return np.roll(corners, -1, axis=0) - corners
+
+
 def _sharp(corners: NDArray[np.float64], contour: NDArray[np.int32]) -> NDArray[np.float64]:
     """The corners (n, 2) where the straight lines meet that fit best to the contour (m, 2) between any two of them."""
     lines = []
-    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        along = (end - start) / np.hypot(*(end - start))
-        place = (contour - start) @ along / np.hypot(*(end - start))
-        away = np.abs((contour - start) @ np.array([-along[1], along[0]]))
-        near = contour[(place > 0.1) & (place < 0.9) & (away <= STRAIGHT * 2 * np.hypot(*(end - start)) + 2)]
-        lines.append(
-            cv2.fitLine(np.asarray(near if len(near) > 1 else [start, end], np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)
-        )
+    for start, side in zip(corners, _sides(corners), strict=True):
+        length = np.hypot(*side)
+        along = side / length
+        place, away = (contour - start) @ along / length, np.abs((contour - start) @ (-along[1], along[0]))
+        near = contour[(place > 0.1) & (place < 0.9) & (away <= 2 * STRAIGHT * length + 2)]
+        points = np.asarray(near if len(near) > 1 else [start, start + side], np.float32)
+        lines.append(cv2.fitLine(points, cv2.DIST_HUBER, 0, 0.01, 0.01)[:, 0])
     meet = []
-    for one, other in zip(np.roll(lines, 1, axis=0)[..., 0], np.array(lines)[..., 0], strict=True):
+    for one, other in zip(np.roll(lines, 1, axis=0), lines, strict=True):
         (a, b), (p, q) = (one[:2], other[:2]), (one[2:], other[2:])
         if abs(a[0] * b[1] - a[1] * b[0]) < 0.1:  # nearly parallel
             return corners
@@ -132,11 +143,10 @@ def _sharp(corners: NDArray[np.float64], contour: NDArray[np.int32]) -> NDArray[
 
 def _is_open(corners: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
     """Whether a side lies on the border of the picture; a corner that only touches it makes a sheet no less whole."""
-    ends = np.roll(corners, -1, axis=0)
-    lengths = np.hypot(*(ends - corners).T)
-    last = np.array(shape[::-1]) - 1
-    on_border = [(corners <= 2) & (ends <= 2), (corners >= last - 2) & (ends >= last - 2)]
-    return bool(((on_border[0] | on_border[1]).any(axis=1) & (lengths > TOUCH * lengths.sum())).any())
+    lengths, last = np.hypot(*_sides(corners).T), np.array(shape[::-1]) - 1
+    at_border = np.concatenate([corners <= 2, corners >= last - 2], axis=1)  # (n, 4), one for each border
+    on_border = (at_border & np.roll(at_border, -1, axis=0)).any(axis=1)
+    return bool((on_border & (lengths > TOUCH * lengths.sum())).any())
 
 
 def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
@@ -159,10 +169,8 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     side = np.repeat(np.arange(len(corners)), counts)
     place = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])[:, None]
     points = corners[side] * (1 - place) + ends[side] * place
-    along = ((ends - corners) / np.maximum(lengths, 1e-9)[:, None])[side]
-    out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY
-    if (out * (points - corners.mean(axis=0))).sum() < 0:
-        out = -out
+    along = ((ends - corners) / lengths[:, None])[side]
+    out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY  # to the left, since the corners go clockwise
     last = np.array(small.shape[::-1]) - 1
     seen = ((points >= 2) & (points <= last - 2)).all(axis=1)  # the rest of the outline is the border's
     if seen.sum() < 0.2 * len(seen):
@@ -172,7 +180,7 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     inner, step, outer = np.sort(difference, axis=1)[:, difference.shape[1] // 2].tolist()
     if abs(step) < SHARP * max(inner * np.sign(step), outer * np.sign(step)):
         return 0.0  # the light fades, as it does towards the corners of many photos
-    around = np.mean(difference[1] * np.sign(step) >= max(LEAST_STEP, abs(step) / 3)) if step else 0
+    around = np.mean(difference[1] * np.sign(step) >= max(LEAST_STEP, abs(step) / 3))
     return abs(step) if around >= ALL_AROUND else 0.0
 
 
@@ -182,36 +190,31 @@ def _straightened(page: Sheet, corners: NDArray[np.float64], is_open: bool) -> S
     as_it_is = is_open or len(corners) != 4
     if as_it_is:
         turn = _turn(corners, page.levels.shape)
-        left, top, width, height = cv2.boundingRect((corners @ turn).astype(np.float32))
+        left, top, *size = cv2.boundingRect((corners @ turn).astype(np.float32))
         matrix = np.eye(3)
         matrix[:2, :2] = turn  # rows times turn is there, and its transpose is its inverse
         matrix[:2, 2] = turn @ (left, top)
-        size = (width, height)
     else:
-        first = corners.sum(axis=1).argmin()
-        corners = np.roll(corners, -first, axis=0)
-        (a, b), (c, d) = corners[1] - corners[0], corners[2] - corners[1]
-        if a * d < b * c:  # anticlockwise
-            corners = np.roll(corners[::-1], 1, axis=0)
-        sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
+        corners = np.roll(corners, -corners.sum(axis=1).argmin(), axis=0)  # from the upper left one, clockwise
+        sides = np.hypot(*_sides(corners).T)
         width, height = max(sides[0], sides[2]), max(sides[1], sides[3])
         x, y = width * EDGE, height * EDGE
         plan = np.array([(-x, -y), (width + x, -y), (width + x, height + y), (-x, height + y)], np.float32)
-        size = (max(1, round(width)), max(1, round(height)))
+        size = [round(width), round(height)]
         matrix = cv2.getPerspectiveTransform(plan, corners.astype(np.float32))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     pixels = cv2.warpPerspective(page.pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     if not as_it_is:
-        return Sheet(grey(pixels), pixels, page.to_picture @ matrix, outline=corners)
-    inside = _inside(pixels.shape, corners @ turn - (left, top))
-    pixels = _with_paper_around(pixels, inside)
-    return Sheet(grey(pixels), pixels, page.to_picture @ matrix, inside, corners, not is_open)
+        return Sheet(pixels, page.to_picture @ matrix, outline=corners)
+    polygon = np.rint(corners @ turn - (left, top)).astype(np.int32)
+    filled = cv2.fillPoly(np.zeros(size[::-1], np.uint8), [polygon], 1)
+    inside = without_rim(filled.view(bool), round(EDGE * min(size)))  # but where the edge is the border
+    return Sheet(_with_paper_around(pixels, inside), page.to_picture @ matrix, inside, corners, not is_open)
 
 
 def _turn(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """The rotation (2, 2) that makes the sides of an open outline level and upright, if two of them say the same."""
-    hull = corners.astype(np.float32)
-    own = _own_sides(cv2.approxPolyDP(hull, STRAIGHT * cv2.arcLength(hull, True), True)[:, 0].astype(float), shape)
+    own = _own_sides(_polygon(corners.astype(np.float32)), shape)
     lengths = np.hypot(*own.T)
     total = np.sum(lengths * np.exp(4j * np.arctan2(own[:, 1], own[:, 0])))  # a quarter of a turn makes no difference
     angle = np.angle(total) / 4 if len(own) > 1 and abs(total) >= SQUARE * lengths.sum() else 0.0
@@ -220,16 +223,9 @@ def _turn(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.fl
 
 def _own_sides(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """The sides (n, 2) of an outline that are not the border's."""
-    sides = np.roll(corners, -1, axis=0) - corners
-    room = 0.02 * max(shape)
+    sides, room = _sides(corners), 0.02 * max(shape)
     middle = corners + sides / 2
     return sides[((middle > room) & (middle < np.array(shape[::-1]) - 1 - room)).all(axis=1)]
-
-
-def _inside(shape: tuple[int, ...], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The mask of a polygon without its edge, but where that is the border."""
-    filled = cv2.fillPoly(np.zeros(shape[:2], np.uint8), [np.rint(corners).astype(np.int32)], 1)
-    return without_rim(filled.view(bool), round(EDGE * min(shape[:2])))
 
 
 def rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
@@ -246,10 +242,9 @@ def without_rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 def _with_paper_around(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The pixels (h, w) or (h, w, 3) of a sheet, and those outside as the mean of the nearest inside."""
     window = (max(inside.shape) // 4 | 1,) * 2
-    share = cv2.blur(inside.astype(np.float32), window)
-    filled = pixels.copy()
-    for channel in np.moveaxis(np.atleast_3d(filled), 2, 0):
-        mean = channel[inside].mean()  # of what has no inside near it
-        light = cv2.blur(np.where(inside, channel - mean, 0).astype(np.float32), window) / np.maximum(share, 0.01)
-        np.copyto(channel, np.clip(mean + light, 0, 255).astype(np.uint8), where=~inside)
-    return filled
+    mean = pixels[inside].mean(axis=0)  # of what has no inside near it
+    share = np.maximum(cv2.blur(inside.astype(np.float32), window), 0.01)
+    if pixels.ndim == 3:
+        inside, share = inside[..., None], share[..., None]
+    light = cv2.blur(np.where(inside, pixels - mean, 0).astype(np.float32), window) / share
+    return np.where(inside, pixels, np.clip(mean + light, 0, 255).astype(np.uint8))

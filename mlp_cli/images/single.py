@@ -10,7 +10,7 @@ from mlp_cli.errors import ImageError
 from mlp_cli.images.decode import Page
 from mlp_cli.images.digits import Digit
 from mlp_cli.images.ink import Ink, find_ink
-from mlp_cli.images.marks import Marks, around, gaps, without_frames, without_ruling
+from mlp_cli.images.marks import Marks, around, gaps, within, without_frames, without_ruling
 from mlp_cli.images.mnist import normalise, tight_box
 from mlp_cli.images.sheet import EDGE, SOLID, Sheet, rim, sheets, whole
 from mlp_cli.images.strokes import distances, weigh
@@ -39,9 +39,8 @@ class Found:
     def cut_out(self, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
         """The ink (h, w) of the chosen pieces (n,), with the soft edges of their strokes, and the box it comes from."""
         box = around(self.marks.box[chosen])
-        left, top, right, bottom = box
         own = cv2.dilate(self.marks.pixels(chosen, box).view(np.uint8), np.ones((3, 3), np.uint8))
-        return self.ink.levels[top:bottom, left:right] * own, box
+        return self.ink.levels[within(box)] * own, box
 
     def digit(self, levels: NDArray[np.float32], box: NDArray[np.int_]) -> Digit:
         """The Digit of ink (h, w) cut from a box."""
@@ -158,10 +157,10 @@ def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
     side = marks.side[chosen].max()
     if side < LEAST_SIDE * min(sheet.levels.shape):
         return None
-    left, top, right, bottom = around(marks.box[chosen])
-    from_end_to_end = right - left == sheet.levels.shape[1] or bottom - top == sheet.levels.shape[0]
+    box = around(marks.box[chosen])
+    from_end_to_end = box[2:] - box[:2] == sheet.levels.shape[::-1]
     over_edge = marks.at_border()[chosen] if sheet.inside is None else marks.pixels(chosen)[rim(sheet.inside, 1)]
-    if from_end_to_end or over_edge.any():
+    if from_end_to_end.any() or over_edge.any():
         return None
     if sheet.is_round and marks.solidity(int(np.where(chosen, marks.side, 0).argmax())) >= SOLID:
         return None  # the counter of a 0
@@ -174,7 +173,7 @@ def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
         outside = distance > NEAR * side  # nearer ink is the edge itself
         if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
             return None
-    return np.array(sheet.box_in_picture(around(marks.box[chosen])))
+    return np.array(sheet.box_in_picture(box))
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
@@ -185,15 +184,11 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
     if ink is None:
         return None
     found, printed = _content(sheet, ink)
-    for _ in range(2):  # thick lines of a grid, thin ones, and pencil
-        beside = ink.beside(printed) if printed.any() else None
-        if beside is None or beside.contrast > FAINTER * ink.contrast:
-            break
-        again, printed = _content(sheet, beside)
-        if len(again.frames) < len(found.frames):  # they are lost in a shadow that counts as ink now
-            break
-        found, ink = again, beside
-    return found
+    beside = ink.beside(printed) if printed.any() else None
+    if beside is None or beside.contrast > FAINTER * ink.contrast:
+        return found
+    again, _ = _content(sheet, beside)
+    return again if len(again.frames) >= len(found.frames) else found  # frames get lost in a shadow that counts as ink
 
 
 def _content(sheet: Sheet, ink: Ink) -> tuple[Found, NDArray[np.bool_]]:
@@ -268,5 +263,5 @@ def _underlines(marks: Marks, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def drawn(levels: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[str]]:
     """The image (28, 28) of the ink (h, w) of a digit, 0 to 1, and what was done to its strokes."""
     levels, weighed = weigh(levels)
-    left, top, right, bottom = tight_box(levels > min(0.1, levels.max() / 2))
-    return normalise(levels[top:bottom, left:right] * 255), [weighed] if weighed else []
+    box = tight_box(levels > min(0.1, levels.max() / 2))
+    return normalise(levels[within(box)] * 255), [weighed] if weighed else []
