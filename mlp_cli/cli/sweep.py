@@ -109,6 +109,8 @@ def command(
         if dry_run:
             tell(plan, *_listed(settings))
             return
+        if missing or scheduler is not None:
+            cluster.check_installed()
         note(plan)
         with contextlib.ExitStack() as while_running:
             signals = while_running.enter_context(Signals())

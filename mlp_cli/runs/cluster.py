@@ -15,6 +15,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from mlp_cli.errors import RunError
@@ -157,6 +158,12 @@ def _outcomes(future: Future, jobs: Sequence[Job]) -> list[Outcome]:
     return [Outcome("failed", problem=f"{type(error).__name__}: {error}")]
 
 
+def check_installed() -> None:
+    """Raise RunError, before there is anything to clean up, if dask.distributed is missing."""
+    if find_spec("distributed") is None:
+        raise RunError("a sweep needs the package distributed: pip install 'mlp-cli[sweep]'")
+
+
 @contextlib.contextmanager
 def local(jobs: int) -> Iterator[Cluster]:
     """`jobs` processes of this machine, which end with the context or with this process."""
@@ -234,12 +241,8 @@ async def _identify(distributed: Any, address: str) -> None:
 
 def _imported() -> Any:
     """dask.distributed, with its logs off: what matters in them is raised as an error here."""
-    try:
-        import distributed
-    except ImportError as error:
-        if error.name != "distributed":
-            raise
-        raise RunError("a sweep needs the package distributed: pip install 'mlp-cli[sweep]'") from None
+    import distributed
+
     for name in ["distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))]:
         logging.getLogger(name).setLevel(QUIET)
     warnings.filterwarnings("ignore", module="distributed")

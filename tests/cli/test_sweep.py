@@ -408,10 +408,12 @@ def test_a_worker_with_other_data_is_refused_by_name(sweep, monkeypatch):
     assert (result.code, "worker inproc://" in result.err, "has other data in" in result.err) == (2, True, True)
 
 
-def test_without_dask_it_says_what_to_install(mlp, monkeypatch):
+@pytest.mark.parametrize("args", [(), ("--scheduler", "tcp://127.0.0.1:8786")])
+def test_without_dask_it_says_what_to_install_and_leaves_nothing(mlp, monkeypatch, args):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    result = mlp("sweep", BASE, "--out", "out")
+    result = mlp("sweep", BASE, "--out", "out", *args)
     assert (result.code, "pip install 'mlp-cli[sweep]'" in result.err) == (2, True)
+    assert os.listdir() == []
 
 
 def test_a_sweep_is_resumed_by_one_process_at_a_time_and_with_its_data(sweep, mlp, data, tmp_path):
