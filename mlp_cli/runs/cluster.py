@@ -166,7 +166,7 @@ def check_installed() -> None:
 
 @contextlib.contextmanager
 def local(jobs: int) -> Iterator[Cluster]:
-    """`jobs` processes of this machine, which end with the context or with this process."""
+    """`jobs` processes of this machine, which end with the context or with this process. Raises RunError."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mlp-sweep-", ignore_cleanup_errors=True))
         stack.enter_context(_environment(DASK_LOGGING__DISTRIBUTED="critical"))  # of workers, also of later ones
@@ -178,14 +178,17 @@ def local(jobs: int) -> Iterator[Cluster]:
         options = {"distributed.worker.profile.enabled": False, "distributed.worker.multiprocessing-method": method}
         stack.enter_context(dask.config.set(options))
         with _deaf_to_the_terminal():
-            workers = distributed.LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                local_directory=folder,
-                silence_logs=QUIET,
-            )
+            try:
+                workers = distributed.LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    local_directory=folder,
+                    silence_logs=QUIET,
+                )
+            except (OSError, RuntimeError) as error:
+                raise RunError(f"the workers of this machine do not start: {error}") from None
             stack.callback(_close, workers)
             client = distributed.Client(workers, set_as_default=False)
         cluster = Cluster(client, "this machine", is_local=True)

@@ -416,6 +416,16 @@ def test_without_dask_it_says_what_to_install_and_leaves_nothing(mlp, monkeypatc
     assert os.listdir() == []
 
 
+def test_workers_that_do_not_start_are_one_line(mlp, data, monkeypatch):
+    def fails(**options):
+        raise RuntimeError("Cluster failed to start: timed out")
+
+    monkeypatch.setattr(cluster._imported(), "LocalCluster", fails)
+    result = mlp("sweep", BASE, "--data", data, "--set", "training.validation=100", "--out", "out")
+    assert result.code == 2
+    assert result.err.endswith("mlp: the workers of this machine do not start: Cluster failed to start: timed out\n")
+
+
 def test_a_sweep_is_resumed_by_one_process_at_a_time_and_with_its_data(sweep, mlp, data, tmp_path):
     fcntl = pytest.importorskip("fcntl")
     sweep("--out", "out")
