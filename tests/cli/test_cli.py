@@ -39,6 +39,14 @@ def test_the_help_in_the_documents_is_the_program_s(command):
     assert block[1] == shown.stdout
 
 
+def test_tab_completes_commands_and_options(mlp, monkeypatch):
+    monkeypatch.setenv("_MLP_COMPLETE", "bash_complete")
+    for typed, completed in (("mlp tr", ["train", "trace"]), ("mlp eval --fail", ["--fail-under"])):
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+        assert mlp().out.splitlines() == [f"plain,{word}" for word in completed]
+
+
 def test_the_list_of_commands_fits_in_80_columns(mlp, monkeypatch):
     """click cuts a longer line and ends it with three dots."""
     monkeypatch.setenv("COLUMNS", "80")
