@@ -119,16 +119,16 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
 
 
 def _is_blank(sheet: Sheet, content: Found | None) -> bool:
-    """Whether nothing on a sheet or at its edge is as large as a digit."""
-    return not content or max(Marks.of(content.ink.mask).side, default=0) < LEAST_SIDE * min(sheet.levels.shape)
+    """Whether nothing on a sheet is as large as a digit, but for what may be left of its edge."""
+    least, edge = LEAST_SIDE * min(sheet.levels.shape), max(1, round(EDGE * min(sheet.levels.shape)))
+    return not content or max(Marks.of(content.ink.mask[edge:-edge, edge:-edge]).side, default=0) < least
 
 
 def _without_edge(marks: Marks, sheet: Sheet) -> Marks:
-    """The marks on a page without those on and around a blank sheet there that do not fill it: its edge, its light and
-    its shadow."""
+    """The marks on a page without those on a blank sheet there that do not fill it: its edge and its light."""
     place, corners = np.zeros(marks.labels.shape, np.uint8), [np.rint(sheet.outline).astype(np.int32)]
-    cv2.polylines(cv2.fillPoly(place, corners, 1), corners, True, 1, 2 * round(EDGE * min(sheet.levels.shape)))
-    return marks.only((marks.on(place > 0) < 0.5 * marks.area) | (marks.area > 0.5 * np.count_nonzero(place)))
+    cv2.polylines(cv2.fillPoly(place, corners, 1), corners, True, 1, 3)  # with the pixels around its edge
+    return marks.only((marks.on(place > 0) < 0.5 * marks.area) | (marks.area > 0.7 * np.count_nonzero(place)))
 
 
 def _on_one_sheet(page: Sheet, contents: list[Found]) -> Found | None:
