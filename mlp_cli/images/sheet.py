@@ -169,7 +169,7 @@ def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     side = np.repeat(np.arange(len(corners)), counts)
     place = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])[:, None]
     points = corners[side] * (1 - place) + ends[side] * place
-    along = ((ends - corners) / lengths[:, None])[side]
+    along = ((ends - corners) / np.maximum(lengths, 1e-9)[:, None])[side]
     out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY  # to the left, since the corners go clockwise
     last = np.array(small.shape[::-1]) - 1
     seen = ((points >= 2) & (points <= last - 2)).all(axis=1)  # the rest of the outline is the border's

@@ -133,20 +133,27 @@ def _without_edge(marks: Marks, sheet: Sheet) -> Marks:
 
 def _on_one_sheet(page: Sheet, contents: list[Found]) -> Found | None:
     """Of the contents of the sheets on a page that of the smallest with the same digit, such as a window on a screen in
-    a room; None if there is none, or beside it there are more with digits as large, as on tiles."""
+    a room; None if there is none, or on a sheet beside it there is as much, as on tiles or in boxes."""
     looked = [(found, box) for found in contents if (box := _digit_on_sheet(page, found)) is not None]
     if not looked:
         return None
     found, place = looked[0]
-    outer = np.array(found.sheet.box_in_picture(np.array([0, 0, *found.marks.labels.shape[::-1]])))
     for another, box in looked[1:]:
-        middle = np.tile((box[:2] + box[2:]) // 2, 2)[None]
-        if not gaps(place, middle).any():
+        if not gaps(place, np.tile((box[:2] + box[2:]) // 2, 2)[None]).any():
             found, place = another, box
-        elif gaps(outer, middle).any() and max(box[2:] - box[:2]) >= ANOTHER * max(place[2:] - place[:2]):
+    side = max(place[2:] - place[:2]) / page.to_picture[0, 0]
+    for another in contents:
+        marks = another.marks
+        if _are_apart(found.sheet, another.sheet) and (marks.side[~marks.at_border()] >= ANOTHER * side).any():
             return None
     found.actions.append("sheet found")
     return found
+
+
+def _are_apart(one: Sheet, other: Sheet) -> bool:
+    """Whether neither of two sheets on a page is in the middle of the other."""
+    pairs = ((one.outline, other.outline), (other.outline, one.outline))
+    return all(cv2.pointPolygonTest(a.astype(np.float32), b.mean(axis=0).tolist(), False) < 0 for a, b in pairs)
 
 
 def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
@@ -184,11 +191,15 @@ def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
     if ink is None:
         return None
     found, printed = _content(sheet, ink)
-    beside = ink.beside(printed) if printed.any() else None
-    if beside is None or beside.contrast > FAINTER * ink.contrast:
-        return found
-    again, _ = _content(sheet, beside)
-    return again if len(again.frames) >= len(found.frames) else found  # frames get lost in a shadow that counts as ink
+    for _ in range(2):  # thick lines of a grid, thin ones, and pencil
+        beside = ink.beside(printed) if printed.any() else None
+        if beside is None or beside.contrast > FAINTER * ink.contrast:
+            break
+        again, printed = _content(sheet, beside)
+        if len(again.frames) < len(found.frames):  # they are lost in a shadow that counts as ink now
+            break
+        found, ink = again, beside
+    return found
 
 
 def _content(sheet: Sheet, ink: Ink) -> tuple[Found, NDArray[np.bool_]]:

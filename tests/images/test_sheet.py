@@ -1,6 +1,7 @@
 """Sheets, cards and screens in a larger scene: where they are found, and where nothing is one."""
 
 import contextlib
+from itertools import product
 
 import cv2
 import numpy as np
@@ -288,6 +289,23 @@ def test_a_digit_is_no_blank_sheet(shape):
         cv2.ellipse(photo, (200, 150), (70, 90), 0, 0, 360, 40, 14)
     digit = find_one(Page(np.uint8(photo + np.random.default_rng(0).normal(0, 2, photo.shape))))
     assert digit.box[3] - digit.box[1] >= 190
+
+
+@pytest.mark.parametrize(("cells", "size", "thin", "written"), [(9, 44, 80, 150), (6, 60, 150, 205)])
+def test_all_that_is_written_in_a_grid_of_thick_and_thin_lines_is_found(cells, size, thin, written):
+    """In a block of its cells, too; and pencil, though thin lines are darker, and thick ones darker still."""
+    end, lines = 40 + cells * size, [40 + i * size for i in range(cells + 1)]
+    page = np.full((end + 40, end + 40), 235.0)
+    for level, width, some in ((thin, 2, lines), (20, 8, lines[::3])):
+        for at in some:
+            cv2.line(page, (40, at), (end, at), level, width)
+            cv2.line(page, (at, 40), (at, end), level, width)
+    middles = [at + size // 2 for at in lines[:-1:2]]
+    for x, y in product(middles, middles):
+        cv2.polylines(page, [np.int32([(x - 8, y - 12), (x + 8, y - 12), (x - 2, y + 13)])], False, written, 2)
+    page += np.random.default_rng(0).normal(0, 2, page.shape)
+    sides = find_marks(Page(np.uint8(page.clip(0, 255)))).marks.side
+    assert sum((sides > 20) & (sides < 34)) == len(middles) ** 2
 
 
 def test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side():

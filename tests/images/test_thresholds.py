@@ -714,6 +714,11 @@ PLANTED = [
         {0.5: {"distance": 50, "size": 24, "bottom": 160}, 2: {"distance": 50, "size": 40, "bottom": 250}},
     ),
     (
+        "single._look: range(2",
+        "test_sheet.test_all_that_is_written_in_a_grid_of_thick_and_thin_lines_is_found",
+        {0.5: {"cells": 6, "size": 60, "thin": 150, "written": 205}},
+    ),
+    (
         "single._without_edge: 0.5 * marks.area",
         "test_sheet.test_what_lies_for_the_most_part_on_a_blank_sheet_is_its_edge",
         {0.5: {"beyond": 34, "is_edge": False}, 2: {"beyond": 8, "is_edge": True}},
