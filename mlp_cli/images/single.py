@@ -165,7 +165,7 @@ def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
     if side < LEAST_SIDE * min(sheet.levels.shape):
         return None
     box = around(marks.box[chosen])
-    from_end_to_end = box[2:] - box[:2] == sheet.levels.shape[::-1]
+    from_end_to_end = box[2:] - box[:2] >= (1 - EDGE) * np.array(sheet.levels.shape[::-1])
     over_edge = marks.at_border()[chosen] if sheet.inside is None else marks.pixels(chosen)[rim(sheet.inside, 1)]
     if from_end_to_end.any() or over_edge.any():
         return None

@@ -308,6 +308,13 @@ def test_all_that_is_written_in_a_grid_of_thick_and_thin_lines_is_found(cells, s
     assert sum((sides > 20) & (sides < 34)) == len(middles) ** 2
 
 
+@pytest.mark.parametrize(("inset", "is_sheet"), [(8, False), (12, True)])
+def test_what_goes_from_one_end_of_a_sheet_to_the_other_is_no_digit_on_it(inset, is_sheet):
+    photo = scene(SQUARE)
+    photo[60 + inset : 241 - inset, 190:204] = 30
+    assert ("sheet found" in find_marks(Page(photo)).actions) == is_sheet
+
+
 def test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side():
     y, x = np.mgrid[:300, :400]
     photo = np.full((300, 400), 230.0)

@@ -704,6 +704,11 @@ PLANTED = [
         {0.5: {"x": 312, "y": 150, "is_ink": False}, 2: {"x": 308, "y": 150, "is_ink": True}},
     ),
     (
+        "single._digit_on_sheet: (1",
+        "test_sheet.test_what_goes_from_one_end_of_a_sheet_to_the_other_is_no_digit_on_it",
+        {0.5: {"inset": 12, "is_sheet": True}, 2: {"inset": 8, "is_sheet": False}},
+    ),
+    (
         "single._digit_on_sheet: rim(sheet.inside, 1",
         "test_sheet.test_a_digit_across_the_edge_of_a_shadow_is_not_read_on_one_side",
         {0.5: {}},
