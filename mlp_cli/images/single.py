@@ -144,7 +144,8 @@ def _on_one_sheet(page: Sheet, contents: list[Found]) -> Found | None:
     side = max(place[2:] - place[:2]) / page.to_picture[0, 0]
     for another in contents:
         marks = another.marks
-        if _are_apart(found.sheet, another.sheet) and (marks.side[~marks.at_border()] >= ANOTHER * side).any():
+        no_edge = ~marks.at_border() | (marks.size.min(axis=1) >= 0.1 * side)  # what is left of an edge is thin
+        if _are_apart(found.sheet, another.sheet) and (no_edge & (marks.side >= ANOTHER * side)).any():
             return None
     found.actions.append("sheet found")
     return found

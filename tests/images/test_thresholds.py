@@ -1,6 +1,7 @@
 """Thresholds of the preparation, halved or doubled one at a time: each turns the named test red."""
 
 import numpy as np
+from images.test_sheet import ONE, SEVEN
 from thresholds import assert_red, planted
 
 # Threshold, test, and what it is called with for each factor.
@@ -714,6 +715,16 @@ PLANTED = [
         {0.5: {}},
     ),
     (
+        "single._on_one_sheet: 0.1 * side",
+        "test_sheet.test_digits_near_the_edge_of_a_shadow_or_across_it_are_not_lost",
+        {0.5: {"far": -20}},
+    ),
+    (
+        "single._on_one_sheet: 0.1 * side",
+        "test_sheet.test_all_that_is_written_in_a_grid_of_thick_and_thin_lines_is_found",
+        {2: {"cells": 9, "size": 44, "thin": 60, "written": 150, "digit": ONE}},
+    ),
+    (
         "single._one: 0.3 * largest",
         "test_digits.test_a_large_fragment_may_lie_farther_below",
         {0.5: {"distance": 50, "size": 24, "bottom": 160}, 2: {"distance": 50, "size": 40, "bottom": 250}},
@@ -721,7 +732,7 @@ PLANTED = [
     (
         "single._look: range(2",
         "test_sheet.test_all_that_is_written_in_a_grid_of_thick_and_thin_lines_is_found",
-        {0.5: {"cells": 6, "size": 60, "thin": 150, "written": 205}},
+        {0.5: {"cells": 6, "size": 60, "thin": 150, "written": 205, "digit": SEVEN}},
     ),
     (
         "single._without_edge: 0.5 * marks.area",
