@@ -211,7 +211,7 @@ def _reduced(picture: Image.Image, mode: str, factor: int) -> NDArray[Any]:
             strip = Image.fromarray(np.nan_to_num(np.asarray(strip, np.float32), posinf=0, neginf=0))
         strip = strip.convert(mode)
         strips.append(np.asarray(strip.reduce(factor) if factor > 1 else strip))
-    return strips[0] if len(strips) == 1 else np.concatenate(strips)  # a copy takes a tenth of the time
+    return np.concatenate(strips)
 
 
 def _on_paper(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

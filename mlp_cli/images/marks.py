@@ -190,13 +190,13 @@ def without_ruling(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
 
     A line goes; where a stroke crosses it, the ink is thicker than the line and stays.
     """
-    rest, count = mask.copy(), 0
-    for across in (rest, rest.T):  # of which the first lines are gone, so that where two cross no speck stays
+    rest, count = mask, 0
+    for axis in (0, 1):
+        across = rest if axis == 0 else rest.T  # the rest, so that where two lines cross no speck stays
         end = max(2, round(END * across.shape[1]))
         if across[:, :end].any() and across[:, -end:].any():
             lines, n = _crossing(np.ascontiguousarray(across))
-            across &= ~lines
-            count += n
+            rest, count = rest & ~(lines if axis == 0 else lines.T), count + n
     # A page with only lines may be a drawn 1.
     return (rest, count) if rest.any() else (mask, 0)
 
