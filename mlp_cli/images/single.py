@@ -165,8 +165,7 @@ def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
     side = marks.side[chosen].max()
     if side < LEAST_SIDE * min(sheet.levels.shape):
         return None
-    box = around(marks.box[chosen])
-    from_end_to_end = box[2:] - box[:2] >= (1 - EDGE) * np.array(sheet.levels.shape[::-1])
+    from_end_to_end = marks.size[chosen] >= (1 - EDGE) * np.array(sheet.levels.shape[::-1])
     over_edge = marks.at_border()[chosen] if sheet.inside is None else marks.pixels(chosen)[rim(sheet.inside, 1)]
     if from_end_to_end.any() or over_edge.any():
         return None
@@ -181,7 +180,7 @@ def _digit_on_sheet(page: Sheet, found: Found) -> NDArray[np.int_] | None:
         outside = distance > NEAR * side  # nearer ink is the edge itself
         if (outside & ~others.at_border() & (others.side >= ANOTHER * side)).any():
             return None
-    return np.array(sheet.box_in_picture(box))
+    return np.array(sheet.box_in_picture(around(marks.box[chosen])))
 
 
 def _look(sheet: Sheet, inverted: bool | None) -> Found | None:
