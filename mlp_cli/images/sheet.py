@@ -163,16 +163,16 @@ def _area(corners: NDArray[np.float64]) -> float:
 def _step(small: NDArray[np.uint8], corners: NDArray[np.float64]) -> float:
     """The median difference of the levels inside and outside an outline, some pixels away from it, so that a line makes
     none; 0 if it is that of no sheet: small, or not there nearly all along the outline."""
-    ends = np.roll(corners, -1, axis=0)
-    lengths = np.hypot(*(ends - corners).T)
+    sides = _sides(corners)
+    lengths = np.hypot(*sides.T)
     counts = np.maximum(1, lengths.astype(int))
     side = np.repeat(np.arange(len(corners)), counts)
     place = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])[:, None]
-    points = corners[side] * (1 - place) + ends[side] * place
-    along = ((ends - corners) / np.maximum(lengths, 1e-9)[:, None])[side]
+    points = corners[side] + place * sides[side]
+    along = (sides / np.maximum(lengths, 1e-9)[:, None])[side]
     out = np.stack([along[:, 1], -along[:, 0]], axis=1) * AWAY  # to the left, since the corners go clockwise
     last = np.array(small.shape[::-1]) - 1
-    seen = ((points >= 2) & (points <= last - 2)).all(axis=1)  # the rest of the outline is the border's
+    seen = np.asarray(((points >= 2) & (points <= last - 2)).all(axis=1))  # the rest of the outline is the border's
     if seen.sum() < 0.2 * len(seen):
         return 0.0
     places = [np.clip(np.rint(points + far * out)[seen], 0, last).astype(int).T for far in (-3, -1, 1, 3)]

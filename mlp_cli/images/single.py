@@ -120,8 +120,9 @@ def find_marks(page: Page, inverted: bool | None = None) -> Found:
 
 def _is_blank(sheet: Sheet, content: Found | None) -> bool:
     """Whether nothing on a sheet is as large as a digit, but for what may be left of its edge."""
-    least, edge = LEAST_SIDE * min(sheet.levels.shape), max(1, round(EDGE * min(sheet.levels.shape)))
-    return not content or max(Marks.of(content.ink.mask[edge:-edge, edge:-edge]).side, default=0) < least
+    side = min(sheet.levels.shape)
+    edge = max(1, round(EDGE * side))
+    return not content or max(Marks.of(content.ink.mask[edge:-edge, edge:-edge]).side, default=0) < LEAST_SIDE * side
 
 
 def _without_edge(marks: Marks, sheet: Sheet) -> Marks:
