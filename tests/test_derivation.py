@@ -18,6 +18,7 @@ import pytest
 from mlp_cli.nn import MLP
 from mlp_cli.nn import network as model
 from mlp_cli.nn.layers import linear_da
+from mlp_cli.nn.loss import log_softmax
 from mlp_cli.proof import gradcheck
 from mlp_cli.proof import trace as trace_module
 from mlp_cli.proof.trace import trace
@@ -215,6 +216,15 @@ def test_trace_shows_the_worked_example():
     np.testing.assert_array_equal(labels, np.argmax(printed["y"], axis=1))
     for name, value in network.parameters.named().items():
         np.testing.assert_array_equal(value, np.reshape(printed[name], value.shape))
+
+
+def test_only_log_softmax_gives_the_loss_of_large_logits():
+    z = np.array([1e4, 1e3, 0], np.float32)
+    with np.errstate(all="ignore"):
+        unshifted, shifted = (-np.log(e[1] / e.sum()) for e in (np.exp(z), np.exp(z - z.max())))
+    assert np.isnan(unshifted)
+    assert shifted == np.inf
+    assert -log_softmax(z[np.newaxis])[0, 1] == 9000
 
 
 def test_one_over_m_in_every_da_makes_dW1_too_small_by_m_squared(monkeypatch):
