@@ -172,8 +172,7 @@ def test_the_documents_know_the_size_of_the_drawing_page():
     text = " ".join((ROOT / "docs/elsewhere.md").read_text("utf-8").split())
     small, large = map(float, re.search(r"Its size is ([\d.]+) MB with .*? ([\d.]+) MB with", text).groups())
     assert [small, large] == [
-        round(len(page(load_checkpoint(find_model(model)))) / 1e6, digits)
-        for model, digits in (("mnist", 1), ("large", 0))
+        round(len(page(load_checkpoint(find_model(model)))) / 1e6, 1) for model in ("mnist", "large")
     ]
 
 
