@@ -4,11 +4,11 @@
     python benchmarks/pictures.py multi.csv --split
     python benchmarks/pictures.py --simulate 1000
 
-The CSV has the columns file (relative to it), label (rows of digits joined by |), kind, group (pictures of one hand and
-tool) and notes. Rows without a label, and those with SIDEWAYS or MNIST-COPY in their notes, are left out. --simulate
-makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py: scans, and all that people's
-pictures have beside the digit; with --split, scans of 1 to 12 digits in 1 to 3 rows, from the last 1,000 or N. --sheet
-draws the mistakes: the picture, what the network saw, and truth > answer.
+The CSV has the columns file (relative to it) and label (rows of digits joined by |), and may have kind, group (pictures
+of one hand and tool) and notes. Rows without a label, and those with SIDEWAYS or MNIST-COPY in their notes, are left
+out. --simulate makes N pages of each kind from the last N of MNIST's test digits, with tests/pages.py: scans, and all
+that people's pictures have beside the digit; with --split, scans of 1 to 12 digits in 1 to 3 rows, from the last 1,000
+or N. --sheet draws the mistakes: the picture, what the network saw, and truth > answer.
 """
 
 import argparse
@@ -73,8 +73,8 @@ def labelled(path):
     """(file, label, kind, group) of each row of a CSV file that counts."""
     with open(path, newline="") as stream:
         for row in csv.DictReader(stream):
-            if row["label"] and not any(tag in row["notes"] for tag in LEFT_OUT):
-                yield path.parent / row["file"], row["label"], row["kind"], row["group"]
+            if row["label"] and not any(tag in row.get("notes", "") for tag in LEFT_OUT):
+                yield path.parent / row["file"], row["label"], row.get("kind", "-"), row.get("group", row["file"])
 
 
 def simulated(n, split, folder):
