@@ -1,1 +1,1 @@
-"""Arrays in: IDX files, data sets, minibatches."""
+"""Arrays in: IDX files, labelled pictures, data sets, minibatches, warps, redrawn strokes, non-digits."""

@@ -28,7 +28,7 @@ def softmax(z: Floats) -> Floats:
 
 
 def softmax_jacobian(y_hat: Floats) -> Floats:
-    """∂ŷᵢ/∂zⱼ = ŷᵢ(1 − ŷᵢ) for i = j and −ŷᵢŷⱼ for i ≠ j, from the probabilities ŷ: (m, k) -> (m, k, k).
+    """∂ŷₜ/∂zⱼ = ŷₜ(1 − ŷₜ) for j = t and −ŷₜŷⱼ for j ≠ t, from the probabilities ŷ: (m, k) -> (m, k, k).
 
     Training never builds it: multiplied with ∂L/∂ŷ it collapses to `cross_entropy_dz`.
     """

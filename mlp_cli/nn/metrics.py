@@ -61,7 +61,7 @@ def brier_score(y: Floats, labels: Integers) -> float:
 
 class Bins(NamedTuple):
     """Answers by their confidence, in bins of equal width from 0 to 1: how many, how confident and how right they are
-    on average. Arrays (bins,); the averages are 0 where there are none."""
+    on average. Arrays (bins,); the averages of an empty bin are 0."""
 
     images: NDArray[np.int64]
     confidence: NDArray[np.float64]
@@ -69,7 +69,7 @@ class Bins(NamedTuple):
 
 
 def expected_calibration_error(confidence: Floats, is_right: NDArray[np.bool_], bins: int = 15) -> tuple[float, Bins]:
-    """|accuracy − confidence|, averaged over bins of confidence with their share of the answers, and the Bins.
+    """The mean of |accuracy − confidence| over bins of confidence, weighted by their share of the answers; and the Bins.
 
     Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599. From the
     confidences (n,) of n answers and whether each of them is right. A bin holds its upper edge, not its lower one.

@@ -48,7 +48,7 @@ class Parameters:
 
 
 class Buffers:
-    """Room for the activations and deltas of up to m examples, so that training steps allocate no large array."""
+    """Room for the activations a and their dz, of up to m examples, so that training steps allocate no large array."""
 
     def __init__(self, sizes: list[int], m: int, dtype: DTypeLike = np.float32) -> None:
         self.a: list[Floats] = [np.empty((m, h), dtype) for h in sizes[1:]]
