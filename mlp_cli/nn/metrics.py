@@ -69,7 +69,7 @@ class Bins(NamedTuple):
 
 
 def expected_calibration_error(confidence: Floats, is_right: NDArray[np.bool_], bins: int = 15) -> tuple[float, Bins]:
-    """The mean of |accuracy − confidence| over bins of confidence, weighted by their share of the answers; and the Bins.
+    """The mean of |accuracy − confidence| over bins of confidence, weighted by their share of answers; and the Bins.
 
     Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", arXiv 1706.04599. From the
     confidences (n,) of n answers and whether each of them is right. A bin holds its upper edge, not its lower one.
