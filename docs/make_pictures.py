@@ -198,7 +198,7 @@ def _gallery(digits: mlp_cli.data.datasets.Dataset) -> None:
         "noise": np.uint8(np.clip(rng.normal(128, 40, (300, 300)), 0, 255)),
         "a letter": _written("A"),
         "a scribble": _scribbled(rng),
-        "a sheet half in shadow": pages.on_desk(sheet(15, ruled=True, shadow=True), rng, desk=80, tilt=9),
+        "a sheet partly in shadow": pages.on_desk(sheet(15, ruled=True, shadow=True), rng, desk=80, tilt=9),
     }
     reader = mlp_cli.load()
     columns = 4
