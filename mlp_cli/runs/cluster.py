@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from typing import Any, TypeAlias
 
 from mlp_cli.errors import RunError
@@ -259,6 +260,7 @@ def _deaf_to_the_terminal() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # else multiprocessing starts it below, and then unblocks Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -243,6 +244,20 @@ def test_a_signal_keeps_what_is_finished_and_resume_makes_only_the_rest(
     assert {name: Path("out", name, "run.json").stat().st_mtime_ns for name in done} == before
     assert table("out") == table("whole")
     assert are_those_of_train("out", trained)
+
+
+def test_ctrl_c_on_a_terminal_which_all_its_processes_get_is_one_line(data, tmp_path):
+    settings = ("--set", "training.validation=100", "--set", "training.epochs=100000", "--seeds", "1", "--out", "out")
+    command = [sys.executable, "-m", "mlp_cli", "sweep", BASE, "--data", data, *settings, "--quiet"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until = time.monotonic() + LIMIT
+    while not list(tmp_path.glob("out/*/best.safetensors")) and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    plan, *others = process.communicate(timeout=LIMIT)[1].splitlines()
+    assert "1 run" in plan
+    assert others == ["mlp: stopped; 0 of 1 runs are done and kept; continue with: mlp sweep --resume out"]
+    assert process.returncode == 130
 
 
 def test_a_killed_run_of_a_sweep_continues_from_its_last_checkpoint(sweep, mlp, data, trained):
