@@ -280,6 +280,8 @@ class Sweep:
             states[row.state] = states.get(row.state, 0) + 1
         finished = [row.outcome for row in rows if row.outcome and row.state == "finished"]
         tests = [outcome.test_accuracy for outcome in finished if outcome.test_accuracy is not None]
+        if len(tests) < len(finished):  # those of some seeds only are not those of the validation
+            tests = []
         validations = [outcome.val_accuracy for outcome in finished if outcome.val_accuracy is not None]
         return Standing(
             setting=rows[0].setting,

@@ -331,6 +331,13 @@ def test_the_test_set_is_measured_afterwards_if_asked(sweep, mlp):
     assert all(0 < float(row["test_accuracy"]) <= 1 for row in rows("out"))
 
 
+def test_a_setting_has_a_test_accuracy_only_if_all_its_runs_were_measured(sweep, mlp):
+    sweep("--out", "out", "--test")
+    shutil.rmtree("out/1-learning_rate=0.1-seed1")
+    resumed = json.loads(mlp("sweep", "--resume", "out", "--json").out)["settings"]
+    assert {each["setting"]: each["test_accuracy"] is None for each in resumed} == {1: True, 2: False}
+
+
 def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
     sweep("--out", "out")
     best = rows("out")[0]
