@@ -316,4 +316,4 @@ def _save_predictions(measurement: "Measurement", path: str) -> None:
         strict=True,
     ):
         writer.writerow([index, *file, classes[label], classes[answer], confidence, *y])
-    new_file(path, text.getvalue().encode(), "--predictions")
+    new_file(path, text.getvalue().encode(errors="backslashreplace"), "--predictions")

@@ -15,6 +15,7 @@ from mlp_cli.data.inputs import LONGEST_NAME, LONGEST_SIDE, MOST_CLASSES
 from mlp_cli.data.streams import Streams
 from mlp_cli.errors import DataError
 from mlp_cli.files import read_file
+from mlp_cli.printable import printable
 
 if TYPE_CHECKING:
     from mlp_cli.data.folders import Bar
@@ -210,7 +211,7 @@ def load_dataset(
     if max(height, width) > LONGEST_SIDE:
         raise DataError(f"{images_path}: has images of {height}×{width} pixels; a side has at most {LONGEST_SIDE}")
     return Dataset(
-        name=known or folder.resolve().name,
+        name=known or printable(folder.resolve().name),
         images=images.reshape(n, height * width),
         labels=labels.astype(np.int64),
         image_shape=(height, width),

@@ -326,6 +326,9 @@ class Sweep:
         descriptor = self._lock.descriptor if self._lock else None
         try:
             replace_file(self.directory / name if descriptor is None else name, text.encode(), descriptor)
+        except UnicodeEncodeError:
+            problem = "would hold a name that is not UTF-8; rename the data or the configuration"
+            raise RunError(f"{self.directory / name}: {problem}") from None
         except OSError as error:
             raise RunError(f"{self.directory / name}: cannot be written: {error.strerror}") from None
 

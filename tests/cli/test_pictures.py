@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -117,6 +118,13 @@ def test_the_errors_show_the_picture_beside_what_the_network_saw(mlp, digits, tm
     assert pixels[140, 72] < 60  # … and its stroke, at 36/70 of half the width
     seen = load_dataset("all", "wrong").images[0].reshape(28, 28)
     np.testing.assert_array_equal(pixels[5::10, 295::10], seen)
+
+
+def test_file_names_that_are_not_utf_8_are_escaped_in_the_predictions(mlp, digits, tmp_path):
+    saved(digits[0][0], tmp_path / "mine/7" / os.fsdecode(b"caf\xe9.png"))
+    assert mlp("eval", "mnist", "--data", "mine", "--predictions", "answers.csv").code == 0
+    with open("answers.csv", newline="", encoding="utf-8") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [r"mine/7/caf\udce9.png"]
 
 
 def test_accuracy_is_shown_by_folder_or_by_a_column_of_the_csv_file(mlp, digits, tmp_path):

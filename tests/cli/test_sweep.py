@@ -338,6 +338,15 @@ def test_a_setting_has_a_test_accuracy_only_if_all_its_runs_were_measured(sweep,
     assert {each["setting"]: each["test_accuracy"] is None for each in resumed} == {1: True, 2: False}
 
 
+def test_data_whose_name_is_not_utf_8_is_a_one_line_error(sweep, data):
+    name = os.fsdecode(b"caf\xe9")
+    shutil.copytree(data, name)
+    result = sweep("--data", name, "--out", "out")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith("mlp: out/sweep.toml: would hold a name that is not UTF-8")
+    assert not Path("out").exists()
+
+
 def test_a_report_of_a_sweep_has_its_table_its_keys_and_its_curves(sweep, mlp):
     sweep("--out", "out")
     best = rows("out")[0]

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import shutil
 
 import numpy as np
@@ -24,6 +25,12 @@ def test_the_bundled_mnist_is_complete(mnist_test):
     # published counts of the test labels
     assert np.bincount(mnist_test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert mnist_test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_the_name_of_a_directory_can_be_written_as_utf_8(data, tmp_path):
+    directory = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(data, directory)
+    assert load_dataset("train", directory).name == r"caf\udce9"
 
 
 def test_the_bundled_mnist_has_its_training_files():
