@@ -215,7 +215,7 @@ def _assign(table: Table, assignment: str) -> None:
         # A shell removes the quotes of network.activation="tanh", so a bare word or path counts as a string.
         if not re.fullmatch(r"[A-Za-z./~][\w./~-]*", text):
             hint = f": {error}"
-            if re.fullmatch("[0-9]+(, ?[0-9]+)+", text):
+            if key == "network.hidden" and re.fullmatch("[0-9]+(, ?[0-9]+)+", text):
                 hint = f"; did you mean '{key}=[{', '.join(re.findall('[0-9]+', text))}]'?"
             raise ConfigError(f"--set {cut(assignment)}: {cut(text)!r} is not a TOML value{hint}") from None
         value = text

@@ -32,6 +32,7 @@ def assert_one_line(result, code, *parts):
         (["train", "--set", "training.epochs=1.5"], ["training.epochs = 1.5", "whole number"]),
         (["train", "--set", "training.batch_size=0"], ["training.batch_size = 0", "at least 1"]),
         (["train", "--epochs", "-1"], ["training.epochs = -1"]),
+        (["train", "--set", "training.learning_rate=0,05"], ["'0,05' is not a TOML value: "]),
         (["train", "--epochs", "many"], ["--epochs", "many"]),
         (["train", "--sed", "1"], ["--sed", "--seed"]),
         (["train", "--set", "training.validation=60000"], ["training.validation = 60000"]),
