@@ -76,7 +76,7 @@ def command(
         raise click.UsageError("--resume continues in the run's own directory; it cannot be combined with --out.")
     if resume is not None and init is not None:
         raise click.UsageError("--resume continues with the run's own network; it cannot be combined with --init.")
-    if init is not None and any(assignment.startswith("network.") for assignment in assignments):
+    if init is not None and any(assignment.lstrip().startswith("network") for assignment in assignments):
         raise click.UsageError("--init keeps the layers of the model; they cannot be changed with --set.")
     where = data if len(data) > 1 else data[0] if data else None
     initial = None if init is None else load_checkpoint(find_model(init))

@@ -33,6 +33,8 @@ def assert_one_line(result, code, *parts):
         (["train", "--set", "training.batch_size=0"], ["training.batch_size = 0", "at least 1"]),
         (["train", "--epochs", "-1"], ["training.epochs = -1"]),
         (["train", "--set", "training.learning_rate=0,05"], ["'0,05' is not a TOML value: "]),
+        (["train", "--init", "mnist", "--set", "network={hidden=[3]}"], ["--init keeps the layers"]),
+        (["train", "--init", "mnist", "--set", " network.hidden=[3]"], ["--init keeps the layers"]),
         (["train", "--epochs", "many"], ["--epochs", "many"]),
         (["train", "--sed", "1"], ["--sed", "--seed"]),
         (["train", "--set", "training.validation=60000"], ["training.validation = 60000"]),
