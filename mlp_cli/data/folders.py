@@ -102,7 +102,7 @@ def is_held_out(file: str) -> bool:
     """Whether a picture belongs to the test part, by the sha256 of its file. One that cannot be read does not."""
     try:
         digest = hashlib.sha256(Path(file).read_bytes()).digest()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
         return False
     return int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64
 

@@ -146,6 +146,14 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(sorted_by_class, tmp_pa
     ]
 
 
+def test_a_zero_byte_in_the_name_of_a_file_is_a_reason_to_leave_it_out(sorted_by_class, tmp_path):
+    table = tmp_path / "table.csv"
+    names = [path.resolve() for path in sorted(sorted_by_class.glob("3/*"))]
+    table.write_text("\n".join(["file,label", "zero\0.png,3", *(f"{name},3" for name in names)]))
+    (left_out,) = load_dataset("train", table).left_out
+    assert left_out.file == f"{tmp_path}/zero\0.png"
+
+
 def test_an_error_in_one_picture_leaves_the_others(sorted_by_class, monkeypatch):
     def faulty(page):
         if page.levels.mean() > 40:
