@@ -82,7 +82,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.filename is None:  # of help and the version, as above
             abandon(sys.stdout)
-        _fail(f"{error.filename or 'standard output'}: {reason(error)}", 2)
+        place = "working directory" if isinstance(error, FileNotFoundError) else "standard output"
+        _fail(f"{error.filename or place}: {reason(error)}", 2)
 
 
 def fail_of_a_bug(error: Exception) -> NoReturn:

@@ -58,6 +58,16 @@ def test_a_result_that_cannot_be_printed_is_an_error(train, data, tmp_path, comm
     assert "Traceback" not in result.stderr
 
 
+def test_a_working_directory_that_is_gone_is_not_taken_for_stdout(mlp, train, data, tmp_path):
+    train("run", "--quiet")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    result = mlp("eval", tmp_path / "run", "--data", data, "--predictions", "answers.csv")
+    assert (result.code, result.err) == (2, "mlp: working directory: no such file or directory\n")
+
+
 def test_the_exit_code_of_an_error_does_not_depend_on_stderr(tmp_path):
     codes = [shell(f"{MLP} eval nowhere {stderr}", tmp_path).returncode for stderr in ("", "2>&-", "2>/dev/full")]
     assert codes == [2, 2, 2]
