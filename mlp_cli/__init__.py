@@ -42,7 +42,7 @@ def train(
     threads: int | None = None,
     after_epoch: "AfterEpoch | None" = None,
 ) -> "Run":
-    """Train a network and keep it in a new run directory: the files and bytes of `mlp train`.
+    """Train a network and keep it in a new run directory, with the same bytes as `mlp train`.
 
     `config` is a preset, a TOML file, a run directory or a Config; `data` is a directory or a CSV file, by default the
     bundled MNIST; `out` is the directory to make, by default the next number under runs/. `after_epoch` is called with
