@@ -148,6 +148,7 @@ class Run:
         remove_parts(self.directory, self._lock.descriptor if self._lock else None)
         resumed = {"at": now(), "step": state.step, "threads": threads, "command": list(command)}
         self.facts |= {"outcome": "running", "ended": None, "resumed": [*self.facts["resumed"], resumed]}
+        self.facts["data"]["directory"] = absolute(self.dataset.where)  # it may have been moved
         self.write(CONFIG, to_toml(self.config))
         self._write_facts()
         self._write_metrics()

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlp_cli.blas import MOST_THREADS, limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
-from mlp_cli.data.datasets import Dataset, Where, load_dataset
+from mlp_cli.data.datasets import Dataset, Where, load_dataset, missing_place
 from mlp_cli.data.examples import has_digits
 from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
@@ -124,7 +124,10 @@ def resume(
         checkpoint = load_checkpoint(directory / LAST)
         config = load_config(directory / CONFIG if config_name is None else config_name, assignments, **(options or {}))
         _check_configuration(checkpoint, config)
-        dataset = _loaded(facts["data"].get("directory") if data is None else data, checkpoint.metadata.classes, bar)
+        place = facts["data"].get("directory")
+        if data is None and (moved := missing_place(place)):
+            raise DataError(f"{directory}: its data is no longer in {moved}; name its new place with --data DIR")
+        dataset = _loaded(place if data is None else data, checkpoint.metadata.classes, bar)
         teacher, teacher_sha256 = _teacher(config, dataset)
         if facts.get("teacher") != teacher_sha256:
             raise RunError(f"{directory}: its teacher {config.training.teacher} has changed; restore the original file")

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -143,6 +144,17 @@ def test_an_edited_config_file_is_an_error_too(train, mlp):
     Path("run/config.toml").write_text(text.replace("momentum = 0.9", "momentum = 0.8"))
     result = mlp("train", "--resume", "run", "--epochs", "5")
     assert (result.code, "training.momentum was 0.9 and would be 0.8" in result.err) == (2, True)
+
+
+def test_the_new_place_of_moved_data_is_asked_for_once(train, mlp, data, tmp_path):
+    shutil.copytree(data, tmp_path / "old")
+    train("run", "--data", "old", "--quiet")
+    os.rename("old", "new")
+    result = mlp("train", "--resume", "run", "--epochs", "4")
+    assert result.code == 2
+    assert result.err.endswith(f"its data is no longer in {tmp_path}/old; name its new place with --data DIR\n")
+    assert mlp("train", "--resume", "run", "--epochs", "4", "--data", "new").code == 0
+    assert mlp("train", "--resume", "run", "--epochs", "5").code == 0
 
 
 def test_other_data_is_an_error(train, mlp, tmp_path):
