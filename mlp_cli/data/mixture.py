@@ -64,6 +64,11 @@ def places_in(where: Sequence[str]) -> list[str]:
     return _places_and_shares(where)[0]
 
 
+def shares_in(where: Sequence[str]) -> list[float]:
+    """The shares, which sum to 1."""
+    return _places_and_shares(where)[1]
+
+
 def absolute(where: Sequence[str]) -> list[str]:
     """The same places and shares, independent of the working directory."""
     places, shares = _places_and_shares(where)

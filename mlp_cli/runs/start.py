@@ -16,6 +16,7 @@ from mlp_cli.blas import MOST_THREADS, limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
 from mlp_cli.data.datasets import Dataset, Where, load_dataset, missing_place
 from mlp_cli.data.examples import has_digits
+from mlp_cli.data.mixture import shares_in
 from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
@@ -133,6 +134,9 @@ def resume(
             raise RunError(f"{directory}: its teacher {config.training.teacher} has changed; restore the original file")
         examples = _split(dataset, config, teacher, tell, checkpoint.metadata.held_out_by)
         _check_data(checkpoint, examples)
+        shares = [round(source.share, 9) for source in dataset.sources]
+        if isinstance(place, list) and shares != [round(share, 9) for share in shares_in(place)]:
+            raise RunError(f"{directory}: was trained with other shares ({' '.join(place)}) than {dataset.place}")
 
         threads = _threads(threads)
         state = State.restore(checkpoint, examples)

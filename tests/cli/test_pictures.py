@@ -228,7 +228,10 @@ def test_two_sources_are_mixed_and_a_resumed_run_uses_both(mlp, mine, trained, s
         assert f"mlp eval run --data {place}\n" in result.out
     facts = json.loads(Path("run/run.json").read_text("utf-8"))
     assert facts["data"]["directory"] == [f"{scans}=0.75", f"{mine}=0.25"]
-    assert mlp("train", "--resume", "run", "--epochs", 2, "--quiet").code == 0
+    result = mlp("train", "--resume", "run", "--epochs", 2, "--data", scans, "--data", f"{mine}=0.5")
+    assert (result.code, "was trained with other shares" in result.err) == (2, True)
+    assert mlp("train", "--resume", "run", "--epochs", 2, "--data", f"{scans}=6", "--data", f"{mine}=2").code == 0
+    assert mlp("train", "--resume", "run", "--epochs", 3, "--quiet").code == 0
     assert json.loads(mlp("eval", "run", "--data", scans, "--json").out)["accuracy"] > 0.97
     assert json.loads(mlp("eval", "run", "--data", mine, "--json").out)["split"] == "test"
     assert mlp("report", "run").code == 0
