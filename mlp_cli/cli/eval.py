@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAIRS, WORST = 5, 10  # how many confused pairs and confident mistakes are printed
 SIDE, GAP = 280, 10  # pixels of a picture of --errors, and between the two
+MEASURED = ("images", "accuracy")  # by a column of the CSV file
 LINE = 80  # columns that the confusion matrix may take
 # The background of a cell of the matrix, in the terminal's 256 colours, from this share of its row's images on.
 MISTAKE_SHADES = {0.05: 203, 0.02: 209, 0.005: 216, 0.002: 223, 0: 230}  # from red to a pale yellow
@@ -128,6 +129,8 @@ def _column(measurement: "Measurement", by: str | None) -> str | None:
 
     pictures = measurement.dataset.pictures
     columns = list(pictures[0].columns) if pictures else []
+    if by in MEASURED:
+        raise click.UsageError(f"--by {by}: this is what is measured; give the column another name in the CSV file.")
     if by is not None and by not in columns:
         known = f"the columns are {', '.join(columns)}" if columns else "the data has no columns"
         raise click.UsageError(f"--by {by}: {known}.")
