@@ -31,7 +31,9 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 @click.option("--model", "option", hidden=True)
 @click.option(
     "--data",
+    "places",
     type=click.Path(),
+    multiple=True,
     metavar="DIR",
     help="Four IDX files, a folder of pictures per class, or a CSV file (file,label). [default: mnist]",
 )
@@ -52,7 +54,7 @@ HIT_SHADES = {0.99: 117, 0.95: 153, 0.8: 189, 0: 255}  # from blue to nearly whi
 def command(
     model: str | None,
     option: str | None,
-    data: str | None,
+    places: tuple[str, ...],
     split: str | None,
     by: str | None,
     errors: str | None,
@@ -81,6 +83,8 @@ def command(
 
     if option is not None:
         raise click.UsageError(f"MODEL is given without an option: mlp eval {option}.")
+    if len(places) > 1:
+        raise click.UsageError("Give one --data; measure several places one after the other.")
     if fail_under is not None and fail_under != fail_under:
         raise click.UsageError("--fail-under takes a number from 0 to 100, not nan.")
     for path, option in ((errors, "--errors"), (predictions, "--predictions")):
@@ -89,7 +93,7 @@ def command(
     _check_place(predictions, errors)
     checkpoint = load_checkpoint(find_model(model))
     limit_threads()
-    measurement = measure(checkpoint, data, split, bar=picture_bar)
+    measurement = measure(checkpoint, places[0] if places else None, split, bar=picture_bar)
     column = _column(measurement, by)
     tell_left_out(measurement.dataset)
     note(f"model: {checkpoint}", f"data: {measurement.dataset.name}, {measurement.split}")

@@ -65,6 +65,7 @@ def assert_one_line(result, code, *parts):
         (["trace", "--index", "one"], ["--index", "one"]),
         (["trace", "--index", "1", "--model", "nowhere"], ["nowhere", "no such file"]),
         (["trace", "--index", "1", "--data", "nowhere"], ["nowhere", "no such directory"]),
+        (["eval", "--data", "mnist", "--data", "data"], ["Give one --data; measure several places"]),
         (["eval", "--by", "accuracy"], ["--by accuracy: this is what is measured"]),
         (["eval", "--errors", ""], ["--errors", "is empty"]),
         (["eval", "--predictions", "."], [".", "already exists"]),
