@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.config import Config, load_config
-from mlp_cli.data.datasets import Where, load_dataset, missing_place
+from mlp_cli.data.datasets import Where, load_dataset
 from mlp_cli.data.warps import Strengths, Warp
-from mlp_cli.errors import DataError, RunError
+from mlp_cli.errors import RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import BEST, CONFIG
 from mlp_cli.model.measure import Measurement, measure
-from mlp_cli.runs.folder import read_facts, read_metrics
+from mlp_cli.runs.folder import place_of_data, read_facts, read_metrics
 from mlp_cli.runs.summary import Summary, summarise
 from mlp_cli.training.loop import Plan, Record
 
@@ -73,10 +73,7 @@ def read(run: str | Path, data: str | None = None) -> Subject:
     config, records = load_config(run / CONFIG), read_metrics(run)
     if not (run / BEST).is_file():
         return Subject(run, summary, config, facts, records)
-    directory = facts["data"]["directory"] if data is None else data
-    moved = missing_place(directory) if data is None else None
-    if moved:
-        raise DataError(f"{run}: its data is no longer in {moved}; name its new place with --data DIR")
+    directory = place_of_data(run, facts) if data is None else data
     checkpoint = load_checkpoint(run / BEST)
     measurement = measure(checkpoint, directory)
     return Subject(

@@ -23,8 +23,8 @@ import numpy as np
 
 from mlp_cli.blas import MOST_THREADS, libraries
 from mlp_cli.config import Config, to_toml
-from mlp_cli.data.datasets import Dataset, absolute
-from mlp_cli.errors import DivergedError, RunError
+from mlp_cli.data.datasets import Dataset, Where, absolute, missing_place
+from mlp_cli.errors import DataError, DivergedError, RunError
 from mlp_cli.files import read_file, remove_parts, replace_file
 from mlp_cli.model.checkpoint import FORMAT, Checkpoint, Metadata, Progress, to_bytes
 from mlp_cli.model.find import BEST, CONFIG, LAST, METRICS, RUNS
@@ -290,6 +290,14 @@ def read_facts(directory: str | Path) -> Facts:
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise RunError(f"{path}: not a {FACTS} written by mlp ({error})") from None
     return facts
+
+
+def place_of_data(directory: str | Path, facts: Facts) -> Where:
+    """Where the data of a run is, as its run.json says. Raises DataError if it is no longer there."""
+    where: Where = facts["data"].get("directory")
+    if moved := missing_place(where):
+        raise DataError(f"{directory}: its data is no longer in {moved}; name its new place with --data DIR")
+    return where
 
 
 def read_metrics(directory: str | Path) -> list[Record]:

@@ -14,14 +14,14 @@ import numpy as np
 
 from mlp_cli.blas import MOST_THREADS, limit_threads
 from mlp_cli.config import Config, NetworkConfig, as_text, differences, load_config
-from mlp_cli.data.datasets import Dataset, Where, load_dataset, missing_place
+from mlp_cli.data.datasets import Dataset, Where, load_dataset
 from mlp_cli.data.examples import has_digits
 from mlp_cli.data.mixture import shares_in
 from mlp_cli.errors import ConfigError, DataError, ModelError, RunError
 from mlp_cli.model.checkpoint import Checkpoint, load_checkpoint
 from mlp_cli.model.find import CONFIG, LAST, find_model
 from mlp_cli.model.measure import check_fits
-from mlp_cli.runs.folder import Lock, Run, make_directory, read_facts
+from mlp_cli.runs.folder import Lock, Run, make_directory, place_of_data, read_facts
 from mlp_cli.training.data import Data
 from mlp_cli.training.loop import Record, out_of_patience
 from mlp_cli.training.state import State
@@ -125,18 +125,17 @@ def resume(
         checkpoint = load_checkpoint(directory / LAST)
         config = load_config(directory / CONFIG if config_name is None else config_name, assignments, **(options or {}))
         _check_configuration(checkpoint, config)
-        place = facts["data"].get("directory")
-        if data is None and (moved := missing_place(place)):
-            raise DataError(f"{directory}: its data is no longer in {moved}; name its new place with --data DIR")
-        dataset = _loaded(place if data is None else data, checkpoint.metadata.classes, bar)
+        where = place_of_data(directory, facts) if data is None else data
+        dataset = _loaded(where, checkpoint.metadata.classes, bar)
         teacher, teacher_sha256 = _teacher(config, dataset)
         if facts.get("teacher") != teacher_sha256:
             raise RunError(f"{directory}: its teacher {config.training.teacher} has changed; restore the original file")
         examples = _split(dataset, config, teacher, tell, checkpoint.metadata.held_out_by)
         _check_data(checkpoint, examples)
+        mixture = facts["data"].get("directory")
         shares = [round(source.share, 9) for source in dataset.sources]
-        if isinstance(place, list) and shares != [round(share, 9) for share in shares_in(place)]:
-            raise RunError(f"{directory}: was trained with other shares ({' '.join(place)}) than {dataset.place}")
+        if isinstance(mixture, list) and shares != [round(share, 9) for share in shares_in(mixture)]:
+            raise RunError(f"{directory}: was trained with other shares ({' '.join(mixture)}) than {dataset.place}")
 
         threads = _threads(threads)
         state = State.restore(checkpoint, examples)
